@@ -4,8 +4,6 @@ Every component handles Kubernetes objects as parsed JSON (camelCase keys, as on
 These helpers are the one vocabulary for names, keys, owners, conditions and times.
 """
 
-from __future__ import annotations
-
 import random
 import uuid
 from datetime import UTC, datetime

@@ -1,0 +1,179 @@
+"""kind's cluster configuration file (kind.x-k8s.io/v1alpha4), as far as the embedded cluster honours it.
+
+Upstream: sigs.k8s.io/kind/pkg/apis/config/v1alpha4. What kind knows and we do not run is refused by name, never ignored.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+API_VERSION = "kind.x-k8s.io/v1alpha4"
+
+_NAME = re.compile(r"^[a-z0-9.-]+$")
+_ROLES = ("control-plane", "worker")
+_MAX_NODES = 12
+# The sandbox, its hostname and kind's own limits leave room for this much of a name.
+_MAX_NAME = 40
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; the message names the field, the reason and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """One node: its role, and labels and taints from the file."""
+
+    name: str
+    role: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """What to build. Subnets are IPv4 CIDRs as text."""
+
+    name: str
+    nodes: tuple[NodeConfig, ...]
+    pod_subnet: str = "10.244.0.0/16"
+    service_subnet: str = "10.96.0.0/16"
+    proxy_mode: str = "iptables"
+    default_cni: bool = True
+    api_port: int = 0
+
+    @property
+    def api_service_ip(self) -> str:
+        """The ClusterIP of the Service default/kubernetes: the first of the range."""
+        return str(ipaddress.ip_network(self.service_subnet)[1])
+
+    @property
+    def dns_service_ip(self) -> str:
+        """The ClusterIP of the cluster DNS: the tenth of the range."""
+        return str(ipaddress.ip_network(self.service_subnet)[10])
+
+    @property
+    def control_plane(self) -> NodeConfig:
+        """The (first) control-plane node."""
+        return next(n for n in self.nodes if n.role == "control-plane")
+
+
+def default(name: str = "podwalk") -> ClusterConfig:
+    """One control-plane and two workers."""
+    return parse({"nodes": [{"role": "control-plane"}, {"role": "worker"}, {"role": "worker"}]}, name=name)
+
+
+def parse(data: Any, *, name: str | None = None) -> ClusterConfig:
+    """Read a parsed configuration file; ``name`` overrides the one in the file. Raises ConfigError."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            "the configuration is not a YAML mapping; see https://kind.sigs.k8s.io/docs/user/configuration/"
+        )
+    kind, version = data.get("kind", "Cluster"), data.get("apiVersion", API_VERSION)
+    if kind != "Cluster" or version != API_VERSION:
+        raise ConfigError(
+            f"kind: {kind}, apiVersion: {version} is not served; use kind: Cluster, apiVersion: {API_VERSION}"
+        )
+    _refuse_unknown("", data, ("kind", "apiVersion", "name", "nodes", "networking"))
+    cluster = _name(name or data.get("name") or "podwalk")
+    networking = data.get("networking") or {}
+    if not isinstance(networking, Mapping):
+        raise ConfigError("networking: is not a mapping")
+    _refuse_unknown(
+        "networking.",
+        networking,
+        (
+            "podSubnet",
+            "serviceSubnet",
+            "kubeProxyMode",
+            "disableDefaultCNI",
+            "ipFamily",
+            "apiServerAddress",
+            "apiServerPort",
+        ),
+    )
+    if networking.get("ipFamily", "ipv4") != "ipv4":
+        raise ConfigError(f"networking.ipFamily: {networking['ipFamily']} is not run by the embedded cluster; use ipv4")
+    if networking.get("apiServerAddress", "127.0.0.1") != "127.0.0.1":
+        raise ConfigError("networking.apiServerAddress: the API server listens on 127.0.0.1 only; remove the field")
+    pods = _subnet("networking.podSubnet", networking.get("podSubnet") or "10.244.0.0/16", 23)
+    services = _subnet("networking.serviceSubnet", networking.get("serviceSubnet") or "10.96.0.0/16", 27)
+    if ipaddress.ip_network(pods).overlaps(ipaddress.ip_network(services)):
+        raise ConfigError(f"networking: podSubnet {pods} and serviceSubnet {services} overlap; choose two that do not")
+    mode = networking.get("kubeProxyMode") or "iptables"
+    if mode not in ("iptables", "none"):
+        raise ConfigError(f"networking.kubeProxyMode: {mode} is not run by the embedded cluster; use iptables or none")
+    return ClusterConfig(
+        name=cluster,
+        nodes=_nodes(cluster, data.get("nodes")),
+        pod_subnet=pods,
+        service_subnet=services,
+        proxy_mode=mode,
+        default_cni=not networking.get("disableDefaultCNI", False),
+        api_port=_port(networking.get("apiServerPort") or 0),
+    )
+
+
+def _refuse_unknown(prefix: str, data: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in data:
+        if name not in known:
+            raise ConfigError(f"{prefix}{name}: is not run by the embedded cluster (known: {', '.join(known)})")
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str) or not _NAME.match(name) or len(name) > _MAX_NAME:
+        raise ConfigError(
+            f"name: {name!r} is not a cluster name; use up to {_MAX_NAME} lower-case letters, digits, '.' and '-'"
+        )
+    return name
+
+
+def _port(port: Any) -> int:
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ConfigError(f"networking.apiServerPort: {port!r} is not a port")
+    return port
+
+
+def _subnet(where: str, text: Any, longest: int) -> str:
+    try:
+        network = ipaddress.ip_network(str(text))
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    if network.version != 4:
+        raise ConfigError(f"{where}: {text} is IPv6; the embedded cluster runs IPv4")
+    if network.prefixlen > longest:
+        raise ConfigError(f"{where}: {text} is too small; use a prefix of /{longest} or shorter")
+    if network.overlaps(ipaddress.ip_network("172.18.0.0/16")):
+        raise ConfigError(f"{where}: {text} overlaps the nodes' own network 172.18.0.0/16; choose another")
+    return str(network)
+
+
+def _nodes(cluster: str, nodes: Any) -> tuple[NodeConfig, ...]:
+    entries = nodes if nodes is not None else [{"role": "control-plane"}]
+    if not isinstance(entries, list) or not entries:
+        raise ConfigError("nodes: is not a list with at least one node")
+    if len(entries) > _MAX_NODES:
+        raise ConfigError(f"nodes: {len(entries)} nodes are more than the embedded cluster carries ({_MAX_NODES})")
+    count: dict[str, int] = {}
+    out = []
+    for index, entry in enumerate(entries):
+        where = f"nodes[{index}]."
+        if not isinstance(entry, Mapping):
+            raise ConfigError(f"nodes[{index}]: is not a mapping")
+        _refuse_unknown(where, entry, ("role", "labels", "image", "extraPortMappings", "kubeadmConfigPatches"))
+        for unsupported in ("extraPortMappings", "kubeadmConfigPatches"):
+            if entry.get(unsupported):
+                raise ConfigError(f"{where}{unsupported}: is not run by the embedded cluster; remove it")
+        role = entry.get("role") or "control-plane"
+        if role not in _ROLES:
+            raise ConfigError(f"{where}role: {role!r} is neither control-plane nor worker")
+        count[role] = count.get(role, 0) + 1
+        suffix = role if count[role] == 1 else f"{role}{count[role]}"
+        labels = {str(k): str(v) for k, v in (entry.get("labels") or {}).items()}
+        out.append(NodeConfig(f"{cluster}-{suffix}", role, labels))
+    if count.get("control-plane", 0) != 1:
+        raise ConfigError("nodes: the embedded cluster runs exactly one control-plane node")
+    return tuple(out)
