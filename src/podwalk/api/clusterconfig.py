@@ -1,6 +1,6 @@
 """kind's cluster configuration file (kind.x-k8s.io/v1alpha4), as far as the embedded cluster honours it.
 
-Upstream: sigs.k8s.io/kind/pkg/apis/config/v1alpha4. What kind knows and we do not run is refused by name, never ignored.
+Upstream: sigs.k8s.io/kind/pkg/apis/config/v1alpha4. What kind knows and we do not run is refused by name.
 """
 
 from __future__ import annotations
