@@ -127,7 +127,7 @@ def kubectl_path() -> str:
     found = os.environ.get("PODWALK_KUBECTL") or shutil.which("kubectl")
     if not found:
         raise BackendError(
-            "kubectl is not installed; ./start puts one into the virtual environment (scripts/get-kubectl does only that)"
+            "kubectl is not installed; scripts/get-kubectl puts one into the virtual environment (./start does it too)"
         )
     return found
 

@@ -1,0 +1,304 @@
+"""The embedded cluster behind the backend interface: starts its supervisor, finds it again, proves it, ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from podwalk.api import meta
+from podwalk.api.clusterconfig import ClusterConfig
+from podwalk.api.errors import ApiError
+from podwalk.backends import proof
+from podwalk.backends.base import (
+    BackendError,
+    ClusterStatus,
+    Completed,
+    Fact,
+    NodeInfo,
+    NotFoundError,
+    Progress,
+    home,
+    run_kubectl,
+)
+from podwalk.client.sync import SyncClient, SyncConfig
+from podwalk.cluster.kubeconfig import context_name
+from podwalk.cluster.messages import Reader
+from podwalk.cluster.state import ClusterDir, State, all_dirs
+from podwalk.netns import enter
+
+_BOOT_SECONDS = 60.0
+_DOWN_SECONDS = 10.0
+_PROVE_SECONDS = 45.0
+
+
+class EmbeddedCluster:
+    """A running embedded cluster."""
+
+    backend = "embedded"
+
+    def __init__(self, directory: ClusterDir, state: State) -> None:
+        self._dir = directory
+        self._state = state
+        self.name = state.name
+        self.context = context_name(state.name)
+        self.kubeconfig_path: Path = directory.kubeconfig
+
+    def status(self) -> ClusterStatus:
+        """Its status, from the state that its supervisor keeps."""
+        state = self._dir.read() or dataclasses.replace(self._state, node_pids={})
+        nodes = tuple(
+            NodeInfo(name, state.node_roles[name], address, name in state.node_pids)
+            for name, address in state.node_addresses.items()
+        )
+        server = f"https://127.0.0.1:{state.api_port}"
+        details = {"pid": state.init_pid, "started": state.started, "log": str(self._dir.log)}
+        return ClusterStatus(self.name, self.backend, bool(state.node_pids), self.context, server, nodes, details)
+
+    def client(self) -> SyncClient:
+        """A client with the kubeconfig's credentials. Raises BackendError where the cluster has no kubeconfig yet."""
+        import yaml
+
+        try:
+            config = yaml.load(self.kubeconfig_path.read_text(), Loader=yaml.CSafeLoader)
+        except OSError as error:
+            raise BackendError(
+                f"cluster {self.name} has no kubeconfig ({error.strerror}); is it up? podwalk status --name {self.name}"
+            ) from None
+        return SyncClient(SyncConfig.from_kubeconfig(config))
+
+    def kubectl(self, *args: str, input: str | None = None, timeout: float = 60) -> Completed:
+        """Run kubectl against this cluster."""
+        return run_kubectl(self.kubeconfig_path, self.context, args, input, timeout)
+
+    def node(self, node: str, argv: Sequence[str], *, capture: bool = True, timeout: float | None = None) -> Completed:
+        """Run a command in a node's namespaces."""
+        state = self._running()
+        if node not in state.node_addresses:
+            names = ", ".join(state.node_addresses)
+            raise NotFoundError(f"node/{node}: not found in cluster {self.name}; it has: {names}")
+        pid = state.node_pids.get(node)
+        if pid is None:
+            raise BackendError(f"node/{node}: is dead; start over: podwalk down --name {self.name} && podwalk up")
+        return _enter(state, argv, pid, capture, timeout)
+
+    def outside(self, argv: Sequence[str], *, capture: bool = True, timeout: float | None = None) -> Completed:
+        """Run a command in the fabric: the host that the nodes are plugged into."""
+        return _enter(self._running(), argv, None, capture, timeout)
+
+    def down(self) -> None:
+        """End the cluster. Raises BackendError where the supervisor does not go."""
+        state = self._dir.read()
+        if state is not None:
+            _terminate(state.supervisor_pid)
+            if not self._dir.wait_unlocked(_DOWN_SECONDS):
+                raise BackendError(f"cluster {self.name}: its supervisor (pid {state.supervisor_pid}) does not end")
+        self._dir.remove()
+
+    def _running(self) -> State:
+        state = self._dir.read()
+        if state is None or not state.init_pid:
+            raise BackendError(f"cluster {self.name} is not running; start it: podwalk up --name {self.name}")
+        return state
+
+
+def _terminate(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+
+
+def _enter(state: State, argv: Sequence[str], node_pid: int | None, capture: bool, timeout: float | None) -> Completed:
+    done = enter.run_in_sandbox(state.init_pid, list(argv), node_pid=node_pid, capture=capture, timeout=timeout)
+    return Completed(done.returncode, done.stdout, done.stderr)
+
+
+class EmbeddedBackend:
+    """Embedded clusters of this user."""
+
+    name = "embedded"
+
+    def find(self, name: str) -> EmbeddedCluster | None:
+        """The running (or starting) cluster of this name."""
+        directory = ClusterDir(home(), name)
+        state = directory.read()
+        return EmbeddedCluster(directory, state) if state is not None else None
+
+    def clusters(self) -> list[EmbeddedCluster]:
+        """All running clusters."""
+        found = ((d, d.read()) for d in all_dirs(home()))
+        return [EmbeddedCluster(d, state) for d, state in found if state is not None]
+
+    def up(self, config: ClusterConfig, *, progress: Progress, wait: bool = True) -> EmbeddedCluster:
+        """Boot, and prove what a learner relies on. Raises BackendError; then nothing is left behind."""
+        boot = _Boot(config, progress)
+        cluster = boot.run()
+        if wait:
+            try:
+                _prove(cluster, config, boot)
+            except BaseException:
+                cluster.down()
+                raise
+        return cluster
+
+
+class _Boot:
+    """Starting one supervisor and listening to it until the API server answers."""
+
+    def __init__(self, config: ClusterConfig, progress: Progress) -> None:
+        self.config = config
+        self.began = time.monotonic()
+        self._progress = progress
+        self._dir = ClusterDir(home(), config.name)
+
+    def fact(self, text: str) -> None:
+        """Report a fact with the time since the boot began."""
+        self._progress(Fact(text, time.monotonic() - self.began))
+
+    def run(self) -> EmbeddedCluster:
+        try:
+            self._dir.make()
+        except OSError as error:
+            raise BackendError(f"{self._dir.path}: {error.strerror}; set PODWALK_HOME to a writable folder") from None
+        report_read, report_write = os.pipe()
+        lifeline_read, lifeline_write = os.pipe()
+        try:
+            process = self._spawn(report_write, lifeline_read)
+        finally:
+            os.close(report_write)
+            os.close(lifeline_read)
+        try:
+            with contextlib.closing(_messages(report_read)) as messages:
+                self._listen(messages, process)
+            os.write(lifeline_write, b"d")
+        finally:
+            # Closing the lifeline without the byte above ends the cluster: whatever went wrong here, nothing stays.
+            os.close(lifeline_write)
+            os.close(report_read)
+        # The supervisor outlives us on purpose; do not let the interpreter warn that we never waited for it.
+        process.returncode = 0
+        state = self._dir.read()
+        if state is None:
+            raise BackendError(f"cluster {self.config.name} was taken down while it was starting")
+        return EmbeddedCluster(self._dir, state)
+
+    def _spawn(self, report_fd: int, lifeline_fd: int) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-m", "podwalk.cluster", str(home()), self.config.name]
+        argv += [str(report_fd), str(lifeline_fd)]
+        with self._dir.log.open("ab") as log:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(report_fd, lifeline_fd),
+                start_new_session=True,
+            )
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(_kind_config(self.config)).encode())
+            process.stdin.close()
+        return process
+
+    def _listen(self, messages: Iterator[dict[str, Any]], process: subprocess.Popen[bytes]) -> None:
+        failure = None
+        for message in messages:
+            if message["kind"] == "failed":
+                failure = message["message"]
+            elif message["kind"] == "api-ready":
+                self.fact("the API server answers")
+                return
+        process.wait()
+        raise BackendError(failure or f"cluster {self.config.name} ended while it was starting; see {self._dir.log}")
+
+
+def _messages(fd: int) -> Iterator[dict[str, Any]]:
+    reader = Reader()
+    deadline = time.monotonic() + _BOOT_SECONDS
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0:
+            if selector.select(left):
+                data = os.read(fd, 65536)
+                if not data:
+                    return
+                yield from reader.feed(data)
+
+
+def _kind_config(config: ClusterConfig) -> dict[str, Any]:
+    return {
+        "nodes": [{"role": n.role, "labels": dict(n.labels)} for n in config.nodes],
+        "networking": {
+            "podSubnet": config.pod_subnet,
+            "serviceSubnet": config.service_subnet,
+            "kubeProxyMode": config.proxy_mode,
+            "disableDefaultCNI": not config.default_cni,
+            "apiServerPort": config.api_port,
+        },
+    }
+
+
+def _prove(cluster: EmbeddedCluster, config: ClusterConfig, boot: _Boot) -> None:
+    """Nodes Ready; a name resolved; a Service answered across nodes. Raises BackendError."""
+    deadline = boot.began + _PROVE_SECONDS
+    if not config.default_cni:
+        return
+    with ThreadPoolExecutor(len(config.nodes)) as pool:
+        asked = {}
+        if config.proxy_mode != "none":
+            asked = {n.name: pool.submit(_ask_dns, cluster, n.name, config, deadline) for n in config.nodes}
+        with cluster.client() as client:
+            _await(lambda: _ready_nodes(client) == len(config.nodes), deadline, "its nodes are not all Ready", cluster)
+            boot.fact(f"{len(config.nodes)} nodes Ready")
+            if not asked:
+                return
+            answers = {node: future.result() for node, future in asked.items()}
+            name = f"kubernetes.default.svc.cluster.local is {config.api_service_ip}"
+            silent = [node for node, answer in answers.items() if answer != config.api_service_ip]
+            if silent:
+                raise BackendError(
+                    f"the cluster DNS does not answer on {', '.join(silent)}; see {cluster.status().details['log']}"
+                )
+            boot.fact(f"a name resolved: {name}")
+            pods = client.list("Pod", "kube-system", label_selector="k8s-app=kube-dns")
+        homes = {p["spec"].get("nodeName") for p in pods if meta.condition_is_true(p, "Ready")}
+        others = sorted(set(answers) - homes)
+        if others and homes:
+            route = f"{others[-1]} → {config.dns_service_ip} → {sorted(homes)[0]}"
+            boot.fact(f"a Service answered across nodes: {route}")
+
+
+def _ask_dns(cluster: EmbeddedCluster, node: str, config: ClusterConfig, deadline: float) -> str | None:
+    seconds = max(deadline - time.monotonic(), 1.0)
+    argv = [sys.executable, "-I", "-S", "-c", proof.SCRIPT, config.dns_service_ip]
+    argv += ["kubernetes.default.svc.cluster.local", f"{seconds:.1f}"]
+    done = cluster.node(node, argv, timeout=seconds + 5)
+    try:
+        return str(json.loads(done.stdout)["answer"])
+    except (ValueError, KeyError):
+        return None
+
+
+def _ready_nodes(client: SyncClient) -> int:
+    return sum(meta.condition_is_true(n, "Ready") for n in client.list("Node"))
+
+
+def _await(holds: Callable[[], bool], deadline: float, complaint: str, cluster: EmbeddedCluster) -> None:
+    pause = 0.005
+    while True:
+        with contextlib.suppress(ApiError, OSError):
+            if holds():
+                return
+        if time.monotonic() > deadline:
+            raise BackendError(f"cluster {cluster.name}: {complaint}; see {cluster.status().details['log']}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
