@@ -1,0 +1,22 @@
+"""Stand-in for ``registry.k8s.io/e2e-test-images/agnhost``: ``python -I -S agnhost.py SUBCOMMAND [flags]``.
+
+The subcommands the labs and the conformance suite use, with the texts, status codes and exit codes of
+test/images/agnhost in kubernetes/kubernetes. IPv4 only; SCTP is not served.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the subcommand named on the command line."""
+    # The program starts without site-packages; its parts lie beside it.
+    sys.path.append(__file__.rsplit("/", 3)[0])
+    from podwalk.programs import agnhost_commands, cobra
+
+    cobra.execute("app", agnhost_commands.VERSION, agnhost_commands.COMMANDS, sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The other subcommands of agnhost, and its command line."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from program_process import Program, answers, command, exchange, fetch, free_port, run
+
+
+class TestConnect:
+    def test_an_open_port(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            done = run("agnhost.py", "connect", f"127.0.0.1:{server.getsockname()[1]}")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["127.0.0.1:1"], "REFUSED\n"),
+            (["nobody"], "UNKNOWN: address nobody: missing port in address\n"),
+            (["127.0.0.1:nosuchport"], "DNS: lookup tcp/nosuchport: unknown port\n"),
+            (["255.255.255.255:80"], "OTHER: dial tcp 255.255.255.255:80: connect: network is unreachable\n"),
+            (["--protocol=sctp", "127.0.0.1:1"], "OTHER: protocol not supported\n"),
+        ],
+    )
+    def test_failures(self, arguments: list[str], message: str) -> None:
+        done = run("agnhost.py", "connect", *arguments)
+        assert (done.returncode, done.stderr) == (1, message)
+
+    def test_a_full_backlog_times_out(self) -> None:
+        with socket.socket() as server, socket.socket() as first:
+            server.bind(("127.0.0.1", 0))
+            server.listen(0)
+            first.connect(server.getsockname())
+            done = run("agnhost.py", "connect", "--timeout=200ms", f"127.0.0.1:{server.getsockname()[1]}")
+        assert (done.returncode, done.stderr) == (1, "TIMEOUT\n")
+
+    def test_udp(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(10)
+            port = server.getsockname()[1]
+            arguments = command("agnhost.py", "connect", "--protocol", "udp", "--udp-data", "hi", f"127.0.0.1:{port}")
+            with subprocess.Popen(arguments) as client:
+                data, address = server.recvfrom(100)
+                server.sendto(b"answer", address)
+                assert client.wait(10) == 0
+        assert data == b"hi\n"
+
+    def test_udp_silence_and_refusal(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            port = server.getsockname()[1]
+            silent = run("agnhost.py", "connect", "--protocol=udp", "--timeout=100ms", f"127.0.0.1:{port}")
+        refused = run("agnhost.py", "connect", "--protocol=udp", "--timeout=5s", f"127.0.0.1:{port}")
+        assert re.fullmatch(rf"TIMEOUT: read udp 127.0.0.1:\d+->127.0.0.1:{port}: i/o timeout\n", silent.stderr)
+        wanted = rf"REFUSED: read udp 127.0.0.1:\d+->127.0.0.1:{port}: read: connection refused\n"
+        assert re.fullmatch(wanted, refused.stderr)
+
+
+class TestServeHostname:
+    def test_http(self, start: Callable[..., Program]) -> None:
+        port = free_port()
+        program = start("agnhost.py", "serve-hostname", "--port", str(port), "--close")
+        program.wait_for(f"Serving on port {port}.")
+        _, headers, body = fetch(port, "/whatever")
+        assert (headers["Connection"], body) == ("close", socket.gethostname())
+        program.wait_for("HTTP request from 127.0.0.1:")
+
+    def test_tcp_and_udp(self, start: Callable[..., Program]) -> None:
+        port = free_port()
+        program = start("agnhost.py", "serve-hostname", "--http=false", "--tcp", "--udp", f"--port={port}")
+        program.wait_for("Serving on port")
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            assert connection.recv(100).decode() == socket.gethostname()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(10)
+            client.sendto(b"?", ("127.0.0.1", port))
+            assert client.recv(100).decode() == socket.gethostname()
+
+    def test_sigterm_is_only_logged(self, start: Callable[..., Program]) -> None:
+        port = free_port()
+        program = start("agnhost.py", "serve-hostname", f"--port={port}")
+        program.wait_for("Serving on port")
+        program.process.send_signal(signal.SIGTERM)
+        program.wait_for("Awaiting pod deletion.")
+        assert fetch(port, "/")[0] == 200
+
+    def test_both_at_once_is_an_error(self) -> None:
+        done = run("agnhost.py", "serve-hostname", "--tcp")
+        assert done.returncode == 1
+        assert "Can't server TCP/UDP mode and HTTP mode at the same time" in done.stderr
+
+
+def test_porter_serves_each_variable(start: Callable[..., Program]) -> None:
+    first, second = free_port(), free_port()
+    start("agnhost.py", "porter", **{f"SERVE_PORT_{first}": "one", f"SERVE_TCP_PORT_{second}": "two"})
+    answers(first)
+    answers(second)
+    assert (fetch(first, "/")[2], fetch(second, "/x")[2]) == ("one", "two")
+
+
+def test_porter_as_json(start: Callable[..., Program]) -> None:
+    port = free_port()
+    start("agnhost.py", "porter", "--json-response", **{f"SERVE_PORT_{port}": "foo"})
+    answers(port)
+    _, headers, body = fetch(port, "/", "PUT")
+    assert (headers["Content-Type"], body) == ("application/json", '{"Method":"PUT","Body":"foo"}')
+
+
+def test_webserver_serves_files(start: Callable[..., Program], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("content")
+    port = free_port()
+    start("agnhost.py", "test-webserver", f"--port={port}")
+    answers(port)
+    assert fetch(port, f"{tmp_path}/a.txt")[2] == "content"
+    status, headers, body = fetch(port, f"{tmp_path}/missing")
+    assert (status, body) == (404, "404 page not found\n")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert '<a href="a.txt">a.txt</a>' in fetch(port, f"{tmp_path}/")[2]
+    assert exchange(port, f"GET {tmp_path} HTTP/1.0\n\n").startswith("HTTP/1.1 301 ")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 2), (signal.SIGINT, 1)])
+def test_pause_ends_with_the_status_of_its_signal(
+    start: Callable[..., Program], number: signal.Signals, code: int
+) -> None:
+    program = start("agnhost.py", "pause")
+    program.wait_for("Paused\n")
+    program.process.send_signal(number)
+    assert program.process.wait(10) == code
+
+
+def test_entrypoint_tester_prints_its_arguments_unparsed() -> None:
+    done = run("agnhost.py", "entrypoint-tester", "override", "--flag", "-x")
+    assert (done.returncode, done.stdout) == (0, "[/agnhost entrypoint-tester override --flag -x]\n")
+
+
+def test_etc_hosts() -> None:
+    assert run("agnhost.py", "etc-hosts").stdout == Path("/etc/hosts").read_text() + "\n"
+
+
+def test_dns_server_list() -> None:
+    lines = [line for line in Path("/etc/resolv.conf").read_text().split("\n") if line.startswith("nameserver")]
+    if not lines:
+        pytest.skip("no nameserver in /etc/resolv.conf")
+    assert run("agnhost.py", "dns-server-list").stdout == ",".join(lines[0].split(" ")[1:]) + "\n"
+
+
+def test_logs_generator_numbers_its_lines() -> None:
+    done = run("agnhost.py", "logs-generator", "-t3", "--run-duration", "30ms")
+    lines = done.stderr.splitlines()
+    assert [re.sub(r".*\] (\d+) (GET|POST|PUT) /api/v1/namespaces/.*", r"\1", line) for line in lines] == [
+        "0",
+        "1",
+        "2",
+    ]
+    assert run("agnhost.py", "logs-generator").returncode == 255
+
+
+class TestCommandLine:
+    def test_help_lists_the_subcommands(self) -> None:
+        assert run("agnhost.py").stdout == run("agnhost.py", "--help").stdout == run("agnhost.py", "help").stdout
+        assert "  netexec           Creates HTTP(S), UDP" in run("agnhost.py").stdout
+
+    def test_help_of_a_subcommand(self) -> None:
+        text = run("agnhost.py", "serve-hostname", "--help").stdout
+        assert text == run("agnhost.py", "help", "serve-hostname").stdout
+        assert "      --port int   Port number. (default 9376)\n" in text
+
+    def test_version(self) -> None:
+        assert run("agnhost.py", "--version").stdout == "app version 2.57\n"
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["bogus"], 'Error: unknown command "bogus" for "app"\n'),
+            (["pause", "--bogus"], "Error: unknown flag: --bogus\n"),
+            (["pause", "x"], "Error: accepts at most 0 arg(s), received 1\n"),
+            (["connect"], "Error: accepts 1 arg(s), received 0\n"),
+            (["netexec", "--http-port"], "Error: flag needs an argument: --http-port\n"),
+            (
+                ["netexec", "--http-port=x"],
+                'Error: invalid argument "x" for "--http-port" flag: strconv.ParseInt: parsing "x": invalid syntax\n',
+            ),
+        ],
+    )
+    def test_mistakes(self, arguments: list[str], message: str) -> None:
+        done = run("agnhost.py", *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith(message)
