@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import sys
 
-
-def main() -> None:
-    """Run the subcommand named on the command line."""
+if not __package__:
     # The program starts without site-packages; its parts lie beside it.
     sys.path.append(__file__.rsplit("/", 3)[0])
-    from podwalk.programs import agnhost_commands, cobra
 
-    cobra.execute("app", agnhost_commands.VERSION, agnhost_commands.COMMANDS, sys.argv[1:])
+from podwalk.programs import agnhost_commands, cobra
+
+
+def main(arguments: list[str]) -> None:
+    """Run the subcommand named on the command line."""
+    cobra.execute("app", agnhost_commands.VERSION, agnhost_commands.COMMANDS, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

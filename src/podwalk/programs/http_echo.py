@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-if __name__ == "__main__":
+if not __package__:
     # The program starts without site-packages; its parts lie beside it.
     sys.path.append(__file__.rsplit("/", 3)[0])
 

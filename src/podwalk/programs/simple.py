@@ -58,7 +58,7 @@ def etc_hosts(_arguments: list[str], _flags: dict[str, str]) -> None:
 
 def entrypoint_tester(arguments: list[str], _flags: dict[str, str]) -> None:
     """Print the whole argument vector as Go prints a slice, beginning with the image's entry point."""
-    name = "/agnhost" if sys.argv[0].endswith(".py") else sys.argv[0]
+    name = sys.argv[0] if sys.argv[0].startswith("/agnhost") else "/agnhost"
     gotext.write(1, f"[{' '.join([name, 'entrypoint-tester', *arguments])}]\n")
 
 

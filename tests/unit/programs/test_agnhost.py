@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program_process import Program, answers, command, exchange, fetch, free_port, run
+from program_process import PROGRAMS, Program, answers, command, exchange, fetch, free_port, run
 
 
 class TestConnect:
@@ -162,6 +162,14 @@ def test_logs_generator_numbers_its_lines() -> None:
         "2",
     ]
     assert run("agnhost.py", "logs-generator").returncode == 255
+
+
+@pytest.mark.parametrize("program", ["agnhost", "nginx", "http_echo"])
+def test_programs_can_be_imported_by_a_launcher_too(program: str) -> None:
+    """The kubelet's launcher imports a program from its folder, which spares compiling it."""
+    code = f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import {program} as p; print(callable(p.main))"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 class TestCommandLine:
