@@ -1,0 +1,74 @@
+"""Polling to a deadline: long while something is on its way, short when the cluster is at rest.
+
+A learner who presses Check right after a rollout should not be told "not yet" because a Pod was half a second late;
+a learner whose cluster has come to rest should not wait five seconds for an answer that will not change.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait for it."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass between two looks."""
+
+
+class RealClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass between two looks."""
+        time.sleep(seconds)
+
+
+def seconds(text: str | float) -> float:
+    """``"5s"``, ``"300ms"``, ``"2m"`` or a number as seconds. Raises ValueError."""
+    if isinstance(text, int | float):
+        return float(text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no duration; write 5s, 300ms or 2m")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def spoken(span: float) -> str:
+    """Seconds as a report prints them: ``1 s``, ``300 ms``."""
+    return f"{span * 1000:g} ms" if span < 1 else f"{span:g} s"
+
+
+class Patience:
+    """How long to look again. ``grace`` covers kube-proxy's lag behind an API that is already at rest."""
+
+    def __init__(self, moving: Callable[[], bool], clock: Clock | None = None, grace: float = 0.4) -> None:
+        self._moving = moving
+        self.clock: Clock = clock or RealClock()
+        self._grace = grace
+
+    def until(self, look: Callable[[], T], good: Callable[[T], bool], within: float, every: float = 0.1) -> T:
+        """Look until it is good, or until ``within`` has passed, or nothing moves any more; returns the last look."""
+        started = self.clock.now()
+        while True:
+            seen = look()
+            if good(seen):
+                return seen
+            waited = self.clock.now() - started
+            if waited >= within or (waited >= self._grace and not self._moving()):
+                return seen
+            self.clock.pause(every)

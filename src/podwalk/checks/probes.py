@@ -1,0 +1,165 @@
+"""What a checker can expect: a probe looks when `expect` is called, and ends the step where it is not met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from podwalk.checks import died, http
+from podwalk.checks.http import Answer
+from podwalk.checks.patience import Patience, seconds, spoken
+from podwalk.checks.report import Finding
+from podwalk.checks.shell import PodShell, see_it
+from podwalk.checks.signals import CouldNotTellError, NotYetError
+from podwalk.checks.state import State, split_ref
+
+_EXEC_SLACK = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What probes work with. ``expecting`` is told of every expectation, so that a step without one cannot pass."""
+
+    shell: PodShell
+    state: State
+    patience: Patience
+    expecting: Callable[[], None]
+
+
+class HttpProbe:
+    """Requests from a Pod; made by ``lab.http`` and ``lab.many``."""
+
+    def __init__(self, means: Means, pod: str, url: str, count: int, timeout: float) -> None:
+        self._means = means
+        self._pod, self._url, self._count, self._timeout = pod, url, count, timeout
+        # A Pod's own variables are not known here; the first look fills the URL in as the Pod sees it.
+        self._seen_url = url
+
+    def expect(
+        self,
+        *,
+        status: int = 200,
+        body: str | None = None,
+        answered_by: Collection[str] | None = None,
+        within: str | float = "5s",
+    ) -> None:
+        """Every request gets this status; optionally this body, or a body that is one of ``answered_by``.
+
+        With ``answered_by`` and many requests each of the names must have answered at least once, and nobody else.
+        """
+
+        self._means.expecting()
+
+        def good(answers: list[Answer]) -> bool:
+            return self._statuses_ok(answers, status) and self._bodies_ok(answers, body, answered_by)
+
+        answers = self._means.patience.until(self._look, good, seconds(within))
+        if not good(answers):
+            raise NotYetError(self._finding(answers, status, body, answered_by))
+
+    def expect_blocked(self, *, though: str, within: str | float = "5s") -> None:
+        """No request gets an answer, though the same Pod reaches ``though`` (a URL): the positive control.
+
+        A refusal is an answer of somebody; blocked means that the connection times out or the path ends with an error.
+        """
+        self._means.expecting()
+        control = HttpProbe(self._means, self._pod, though, 1, self._timeout)
+
+        def good(answers: list[Answer]) -> bool:
+            return bool(answers) and all(a.exit == http.TIMEOUT for a in answers)
+
+        answers = self._means.patience.until(self._look, good, seconds(within))
+        expected = f"{self._count} × no answer within {spoken(self._timeout)}, though {though} answers"
+        if not good(answers):
+            raise NotYetError(Finding(expected, http.tally(answers), self._see_it(self._url)))
+        reached = control._look()
+        if not control._statuses_ok(reached, 200):
+            observed = f"{though} does not answer either ({http.tally(reached)}), so nothing is proven"
+            raise NotYetError(Finding(expected, observed, self._see_it(though)))
+
+    def _look(self) -> list[Answer]:
+        budget = self._timeout * self._count + _EXEC_SLACK
+        script = http.script(self._url, self._count, self._timeout)
+        if "$" in self._url:
+            script = f"printf '%s\\n' {http.quoted(self._url)}; {script}"
+        output = self._means.shell.run(self._pod, script, budget)
+        if "$" in self._url:
+            self._seen_url, _, output = output.partition("\n")
+        answers = http.parse(output)
+        if not answers:
+            raise CouldNotTellError(f"curl in {self._pod} said nothing that can be read: {http.shorten(output)!r}")
+        return answers
+
+    def _statuses_ok(self, answers: list[Answer], status: int) -> bool:
+        return len(answers) == self._count and all(a.exit == 0 and a.status == status for a in answers)
+
+    def _bodies_ok(self, answers: list[Answer], body: str | None, answered_by: Collection[str] | None) -> bool:
+        seen = {a.body.strip() for a in answers}
+        if body is not None and seen != {body}:
+            return False
+        if answered_by is None:
+            return True
+        # An empty set of answerers is never met: nobody is there to answer.
+        return seen == set(answered_by) if self._count > 1 else bool(seen) and seen <= set(answered_by)
+
+    def _finding(
+        self, answers: list[Answer], status: int, body: str | None, answered_by: Collection[str] | None
+    ) -> Finding:
+        expected = http.wanted(status, self._count, self._timeout)
+        if body is not None:
+            expected += f', saying "{body}"'
+        if answered_by is not None:
+            by = ", ".join(sorted(answered_by)) or "a ready Pod (there is none)"
+            expected += f", from {'each of ' if self._count > 1 and len(answered_by) > 1 else ''}{by}"
+        observed = http.tally(answers)
+        failed = next((a for a in answers if a.exit or not a.status), None)
+        if failed is None and (body is not None or answered_by is not None):
+            observed += f" from {http.by_body(answers)}"
+        if len(answers) < self._count:
+            observed += f" (stopped after {len(answers)} of {self._count})"
+        namespace, name = split_ref(self._pod)
+        place = died.where(self._means.state, namespace, name, self._seen_url, failed) if failed else ""
+        return Finding(expected, observed, self._see_it(self._url), place)
+
+    def _see_it(self, url: str) -> str:
+        if "$" in url:
+            return see_it(self._pod, "sh", "-c", f"curl -sSm{self._timeout:g} {http.quoted(url)}")
+        return see_it(self._pod, "curl", f"-sSm{self._timeout:g}", url)
+
+
+class Observed:
+    """One value that can be looked at again, with the words and the command that show it."""
+
+    def __init__(self, means: Means, look: Callable[[], Any], show: str) -> None:
+        self._means, self._look, self._show = means, look, show
+
+    def expect(self, wanted: Any, *, within: str | float = "5s") -> None:
+        """The value is equal to ``wanted``; a function is called at each look (for a value that moves as well)."""
+        self._means.expecting()
+        want = wanted if callable(wanted) else lambda: wanted
+
+        def look() -> tuple[Any, Any]:
+            return self._look(), want()
+
+        seen, expected = self._means.patience.until(look, lambda pair: bool(pair[0] == pair[1]), seconds(within))
+        if seen != expected:
+            said = difference(expected, seen) if isinstance(expected, Mapping) and isinstance(seen, Mapping) else None
+            raise NotYetError(Finding(*(said or (in_words(expected), in_words(seen))), self._show))
+
+
+def in_words(value: Any) -> str:
+    """A value as a report prints it: sets sorted, nothing as "nobody"."""
+    if isinstance(value, set | frozenset | list | tuple):
+        return ", ".join(in_words(v) for v in (value if isinstance(value, list | tuple) else sorted(value))) or "nobody"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}={in_words(v)}" for k, v in sorted(value.items())) or "nothing"
+    return "nothing" if value is None or value == "" else str(value)
+
+
+def difference(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> tuple[str, str]:
+    """Only the keys in which two mappings differ, in words: (expected, observed)."""
+    keys = [k for k in sorted({*expected, *seen}) if expected.get(k) != seen.get(k)]
+    return tuple(  # type: ignore[return-value]
+        ", ".join(f"{k}: {in_words(side.get(k))}" for k in keys) for side in (expected, seen)
+    )
