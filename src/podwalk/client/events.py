@@ -39,6 +39,13 @@ class EventRecorder:
         except asyncio.QueueFull:
             log.warning("%s: too many events, dropped %s", self._component, reason)
 
+    async def close(self) -> None:
+        """Stop writing; events that wait are dropped."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._task = self._queue = None
+
     async def _write_all(self, queue: asyncio.Queue[tuple[Object, str, str, str]]) -> None:
         while True:
             obj, kind, reason, message = await queue.get()
