@@ -1,0 +1,260 @@
+"""The kind backend against stand-ins for kind and docker: what it runs, what it keeps, what it says when it cannot."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from podwalk import backends
+from podwalk.api import clusterconfig
+from podwalk.backends.base import BackendError, Completed, Fact, NotFoundError
+from podwalk.backends.kind import KIND_VERSION, NODE_IMAGE, KindBackend, render
+
+pytest.importorskip("pytest_kind", reason="the extra podwalk[kind] is not installed")
+STANDIN = Path(__file__).parent / "standin"
+
+
+@pytest.fixture
+def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine where kind and docker are the stand-ins; returns the folder of their state."""
+    state, tools = tmp_path / "standin", tmp_path / "tools"
+    state.mkdir()
+    tools.mkdir()
+    kubectl = tools / "kubectl"
+    kubectl.write_text('#!/bin/sh\necho "$@"\n')
+    kubectl.chmod(0o755)
+    (tools / "python3").symlink_to(sys.executable)
+    python = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{STANDIN}:{tools}:{python}:/usr/bin:/bin")
+    monkeypatch.setenv("KIND_STANDIN", str(state))
+    monkeypatch.setenv("PODWALK_HOME", str(tmp_path / "home"))
+    for name in ("KIND_EXPERIMENTAL_PROVIDER", "KIND_DOWNLOAD_URL", "PODWALK_KUBECTL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return state
+
+
+@pytest.fixture
+def facts() -> list[Fact]:
+    return []
+
+
+def calls(state: Path) -> list[str]:
+    path = state / "calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_up_gives_kind_the_configuration_and_the_pinned_image(standin: Path, facts: list[Fact]) -> None:
+    cluster = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    create = next(call for call in calls(standin) if call.startswith("kind create cluster"))
+    assert f"--image={NODE_IMAGE}" in create
+    assert f"--kubeconfig={cluster.kubeconfig_path}" in create
+    given = yaml.safe_load((standin / "a" / "config.yaml").read_text())
+    assert [node["role"] for node in given["nodes"]] == ["control-plane", "worker", "worker"]
+    assert given["networking"]["podSubnet"] == "10.244.0.0/16"
+    assert [fact.text for fact in facts] == ["kind made 3 nodes of docker containers"]
+
+
+def test_the_kubeconfig_is_the_owners_alone(standin: Path, facts: list[Fact]) -> None:
+    cluster = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    assert cluster.context == "kind-a"
+    assert cluster.kubeconfig_path.stat().st_mode & 0o777 == 0o600
+    assert yaml.safe_load(cluster.kubeconfig_path.read_text())["current-context"] == "kind-a"
+    shown = cluster.kubectl("get", "pods").stdout
+    assert shown == f"--kubeconfig={cluster.kubeconfig_path} --context=kind-a get pods\n"
+
+
+def test_nothing_is_left_where_the_command_was_given(standin: Path, facts: list[Fact], tmp_path: Path) -> None:
+    KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    assert Path.cwd() == tmp_path
+    assert not (tmp_path / ".pytest-kind").exists()
+
+
+def test_standard_output_stays_the_callers(standin: Path, facts: list[Fact], capfd: pytest.CaptureFixture[str]) -> None:
+    KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "You can now use your cluster with:" in err
+
+
+def test_status_names_the_nodes(standin: Path, facts: list[Fact]) -> None:
+    status = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False).status()
+    assert status.running
+    assert (status.backend, status.context, status.server) == ("kind", "kind-a", "https://127.0.0.1:1")
+    assert [(n.name, n.role, n.address, n.alive) for n in status.nodes] == [
+        ("a-control-plane", "control-plane", "172.18.0.2", True),
+        ("a-worker", "worker", "172.18.0.3", True),
+        ("a-worker2", "worker", "172.18.0.4", True),
+    ]
+
+
+def test_a_silent_engine_is_a_cluster_that_does_not_run(
+    standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert not cluster.status().running
+    assert KindBackend().find("a") is not None, "it may come back: its files are kept"
+
+
+def test_commands_on_a_node_and_outside(standin: Path, facts: list[Fact]) -> None:
+    cluster = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    assert cluster.node("a-worker", ["ip", "route"]) == Completed(0, "node a-worker ip route\n")
+    assert cluster.outside(["ip", "route"]) == Completed(0, "outside kind ip route\n")
+    with pytest.raises(
+        NotFoundError, match=r"^node/b: not found in cluster a; it has: a-control-plane, a-worker, a-wor"
+    ):
+        cluster.node("b", ["true"])
+
+
+def test_commands_that_have_the_terminal(standin: Path, facts: list[Fact], capfd: pytest.CaptureFixture[str]) -> None:
+    cluster = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    capfd.readouterr()
+    assert cluster.node("a-worker", ["hostname"], capture=False).returncode == 0
+    assert capfd.readouterr().out == "node a-worker hostname\n"
+    assert calls(standin)[-1] == "docker exec --interactive a-worker hostname"
+
+
+def test_find_and_down(standin: Path, facts: list[Fact]) -> None:
+    backend = KindBackend()
+    made = backend.up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    found = backend.find("a")
+    assert found is not None
+    assert [cluster.name for cluster in backend.clusters()] == ["a"]
+    found.down()
+    assert "kind delete cluster --name=a" in " ".join(calls(standin))
+    assert backend.find("a") is None
+    assert not made.kubeconfig_path.parent.exists()
+
+
+def test_a_cluster_that_was_deleted_behind_our_back_is_forgotten(standin: Path, facts: list[Fact]) -> None:
+    made = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    (standin / "a" / "nodes.json").unlink()
+    assert KindBackend().find("a") is None
+    assert not made.kubeconfig_path.exists()
+
+
+def test_find_runs_nothing_where_kind_was_never_used(standin: Path) -> None:
+    assert KindBackend().find("a") is None
+    assert KindBackend().clusters() == []
+    assert calls(standin) == []
+
+
+def test_the_backend_has_its_name() -> None:
+    assert backends.NAMES == ("embedded", "kind")
+    assert isinstance(backends.backend("kind"), KindBackend)
+
+
+class TestTrouble:
+    """One line, and a cure."""
+
+    def up(self, facts: list[Fact]) -> str:
+        with pytest.raises(BackendError) as caught:
+            KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def test_no_engine(self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert self.up(facts).startswith("docker is not installed; install docker (https://docs.docker.com/")
+
+    def test_an_engine_that_does_not_answer(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DOCKER_STANDIN_DOWN", "1")
+        message = self.up(facts)
+        assert message.startswith("docker does not answer (Cannot connect to the Docker daemon")
+        assert "leave out --backend kind" in message
+
+    def test_no_extra(self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pytest_kind", None)
+        assert "pip install 'podwalk[kind]'" in self.up(facts)
+
+    def test_a_failed_start_leaves_nothing(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("KIND_STANDIN_FAIL", "no space left on device")
+        assert self.up(facts).startswith("kind create cluster failed with exit status 1; what it printed above says")
+        assert "no space left on device" in capfd.readouterr().err
+        assert KindBackend().clusters() == []
+
+    def test_a_strangers_cluster_is_left_alone(self, standin: Path, facts: list[Fact]) -> None:
+        (standin / "a").mkdir()
+        (standin / "a" / "nodes.json").write_text("{}")
+        assert self.up(facts).startswith("kind has a cluster a that podwalk did not make; choose another --name")
+
+    def test_no_kind_and_no_download(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        only_docker(tmp_path, monkeypatch)
+        monkeypatch.setenv("KIND_DOWNLOAD_URL", "http://127.0.0.1:1/kind")
+        message = self.up(facts)
+        assert message.startswith(f"kind {KIND_VERSION} could not be run or downloaded (")
+        assert "https://kind.sigs.k8s.io/docs/user/quick-start/#installation" in message
+
+
+def only_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take kind, and nothing else, off PATH."""
+    folder = tmp_path / "only-docker"
+    folder.mkdir()
+    docker = folder / "docker"
+    docker.write_text(f'#!/bin/sh\nexec {sys.executable} {STANDIN / "docker"} "$@"\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{tmp_path / 'tools'}")
+
+
+@pytest.fixture
+def release(standin: Path) -> Iterator[str]:
+    """The address of a server that offers the stand-in as kind's release."""
+    script = f'#!/bin/sh\nexec {sys.executable} {STANDIN / "kind"} "$@"\n'.encode()
+
+    class Release(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(script)))
+            self.end_headers()
+            self.wfile.write(script)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Release) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/kind"
+        server.shutdown()
+        thread.join()
+
+
+def test_kind_is_downloaded_where_there_is_none(
+    release: str, standin: Path, facts: list[Fact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_docker(tmp_path, monkeypatch)
+    monkeypatch.setenv("KIND_DOWNLOAD_URL", release)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    cluster = KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+    assert os.access(tmp_path / "home" / "bin" / f"kind-{KIND_VERSION}", os.X_OK)
+    cluster.down()
+
+
+def test_render_says_what_was_asked_for() -> None:
+    asked = {
+        "nodes": [{"role": "control-plane"}, {"role": "worker", "labels": {"zone": "a"}}],
+        "networking": {
+            "podSubnet": "10.1.0.0/16",
+            "serviceSubnet": "10.2.0.0/16",
+            "kubeProxyMode": "none",
+            "disableDefaultCNI": True,
+            "apiServerPort": 7777,
+        },
+    }
+    rendered = render(clusterconfig.parse(asked, name="a"))
+    assert {key: rendered[key] for key in asked} == asked
+    assert (rendered["kind"], rendered["apiVersion"]) == ("Cluster", "kind.x-k8s.io/v1alpha4")
