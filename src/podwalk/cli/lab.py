@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from podwalk.backends.base import BackendError
 from podwalk.cli.common import json_option, name_option, running
 from podwalk.cli.errors import AT_FAULT, NOT_PASSED, CliError
 
@@ -54,11 +55,12 @@ def list_labs(name: str, as_json: bool) -> None:
     with _errors(), _progress() as progress:
         labs = catalogue.all_labs(catalogue.course_root())
         on: list[str] = []
-        # A list without a cluster is still a list: what runs is said where it is known.
-        if (cluster := backends.find(name)) is not None:
-            from podwalk.course.engine import Course
+        # A list without a cluster, or with an ill one, is still a list: what runs is said where it is known.
+        with contextlib.suppress(BackendError):
+            if (cluster := backends.find(name)) is not None:
+                from podwalk.course.engine import Course
 
-            on = Course(cluster, progress).running()
+                on = Course(cluster, progress).running()
         rows = [(spec, progress.standing(spec.name), spec.name in on) for spec in labs]
     if as_json:
         click.echo(json.dumps([_as_dict(*row) for row in rows], indent=2))

@@ -1,0 +1,2 @@
+# also right: the whole name, and no search list is needed any more.
+kubectl -n branch set env deployment/branch LEDGER_URL=http://ledger.accounts.svc.cluster.local

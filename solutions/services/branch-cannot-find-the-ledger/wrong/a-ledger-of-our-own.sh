@@ -1,0 +1,6 @@
+# fails: it is the ledger of accounts that answers
+# If the ledger is not here, put one here. Now there are two sets of books, and the auditors have a question.
+kubectl -n branch create deployment ledger --image registry.k8s.io/e2e-test-images/agnhost:2.53 -- \
+  /agnhost netexec --http-port=8080
+kubectl -n branch expose deployment ledger --port 80 --target-port 8080
+kubectl -n branch rollout status deployment ledger --timeout 120s

@@ -1,0 +1,6 @@
+# fails: the Service sends to the port of the desk
+# A second desk, started by hand in each Pod, on the port that is asked for. It answers rightly, until the Pod is gone.
+for pod in $(kubectl -n fair get pod -l app=tickets -o name); do
+  kubectl -n fair exec "$pod" -c desk -- \
+    sh -c 'nohup /agnhost netexec --http-port=8088 --udp-port=-1 >/dev/null 2>&1 </dev/null &'
+done
