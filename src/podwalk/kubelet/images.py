@@ -1,0 +1,301 @@
+"""The image catalogue: which program an image's name stands for.
+
+Stands in for the image manager (pkg/kubelet/images) and a registry. It differs in that nothing is pulled: an image is a
+name that maps to a program of this machine, with an image's entrypoint, default arguments, environment and files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+
+from podwalk import programs
+
+PATH_ENV = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PROGRAMS = Path(programs.__path__[0])
+
+
+class ImageError(Exception):
+    """An image that cannot be used; ``reason`` is the container's waiting reason."""
+
+    reason = "ErrImagePull"
+
+
+class ImageNotFound(ImageError):
+    """The catalogue has no program for this image."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__(
+            f'failed to pull and unpack image "{normalize(image)}": the embedded cluster pulls nothing, it has a '
+            f"catalogue of programs, and this image is not in it: list it with `podwalk image list`, add to it with "
+            f"`podwalk image add {image} --program PATH`"
+        )
+
+
+class InvalidImageName(ImageError):
+    """The name is not one that an image can have."""
+
+    reason = "InvalidImageName"
+
+    def __init__(self, image: str) -> None:
+        super().__init__(
+            f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": '
+            "invalid reference format"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of the catalogue; ``root`` is the container root that netns builds ("default" or "minimal")."""
+
+    ref: str
+    summary: str
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    workdir: str = "/"
+    files: dict[str, bytes] = field(default_factory=dict)
+    uid: int | None = None
+    root: str = "default"
+    binds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedImage:
+    """What to run for an image with a container's command and arguments.
+
+    ``files`` are placed in the container's root, ``binds`` are paths of this machine that it sees read-only.
+    """
+
+    image: str
+    image_id: str
+    argv: list[str]
+    env: dict[str, str]
+    workdir: str
+    files: dict[str, bytes]
+    uid: int | None
+    root: str
+    binds: tuple[str, ...] = ()
+
+
+def split(image: str) -> tuple[str, str, str]:
+    """(repository with its registry, tag, digest) by the default registry's rules. Raises InvalidImageName."""
+    rest, _, digest = image.partition("@")
+    head, slash, last = rest.rpartition("/")
+    name, _, tag = last.partition(":")
+    repository = f"{head}{slash}{name}"
+    allowed = "abcdefghijklmnopqrstuvwxyz0123456789._-/:"
+    if not name or any(c not in allowed for c in repository.lower()) or name != name.lower():
+        raise InvalidImageName(image)
+    first = repository.split("/", 1)[0]
+    if "/" not in repository:
+        repository = f"docker.io/library/{repository}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        repository = f"docker.io/{repository}"
+    if repository.startswith("index.docker.io/"):
+        repository = "docker.io/" + repository.removeprefix("index.docker.io/")
+    return repository, tag, digest
+
+
+def normalize(image: str) -> str:
+    """The full reference: ``nginx`` is ``docker.io/library/nginx:latest``. Raises InvalidImageName."""
+    repository, tag, digest = split(image)
+    if digest:
+        return f"{repository}@{digest}"
+    return f"{repository}:{tag or 'latest'}"
+
+
+def default_pull_policy(image: str) -> str:
+    """Always for ``:latest`` and for no tag, else IfNotPresent."""
+    _, tag, digest = split(image)
+    return "Always" if not digest and tag in ("", "latest") else "IfNotPresent"
+
+
+def _launcher(program: Path) -> bytes:
+    """A file that runs a Python program as if it were the image's binary."""
+    # Importing (rather than running) the program uses the byte code that is cached beside it.
+    return (
+        f"#!/bin/sh\n"
+        f'exec "{sys.executable}" -I -S -c "import sys; sys.path.insert(0, {str(program.parent)!r}); '
+        f'import {program.stem} as program; sys.exit(program.main(sys.argv[1:]))" "$@"\n'
+    ).encode()
+
+
+def _shell(ref: str, summary: str, *cmd: str, entrypoint: tuple[str, ...] = ()) -> Entry:
+    return Entry(ref, summary, entrypoint=entrypoint, cmd=cmd)
+
+
+def _busybox() -> Entry:
+    found = shutil.which("busybox", path=PATH_ENV)
+    if found:
+        return Entry("docker.io/library/busybox", "busybox, and nothing else", cmd=("sh",), root="minimal")
+    return _shell("docker.io/library/busybox", "a shell with this machine's tools (busybox is not installed)", "sh")
+
+
+def _nginx() -> Entry:
+    ref = "docker.io/library/nginx"
+    found = shutil.which("nginx", path=PATH_ENV)
+    if found:
+        files = {"/etc/nginx/nginx.conf": _NGINX_CONF, "/etc/nginx/conf.d/default.conf": _NGINX_DEFAULT}
+        return Entry(ref, f"nginx ({found})", cmd=(found, "-g", "daemon off;"), files=files)
+    # Not /usr/sbin/nginx: /usr is the machine's own, read-only.
+    launcher = {"/nginx": _launcher(_PROGRAMS / "nginx.py")}
+    return Entry(ref, "podwalk's stand-in for nginx (nginx is not installed)", cmd=("/nginx",), files=launcher)
+
+
+def builtin() -> list[Entry]:
+    """The images that every cluster has."""
+    agnhost = {"/agnhost": _launcher(_PROGRAMS / "agnhost.py")}
+    echo = {"/http-echo": _launcher(_PROGRAMS / "http_echo.py")}
+    dns = (sys.executable, "-m", "podwalk.dns")
+    return [
+        Entry("registry.k8s.io/e2e-test-images/agnhost", "podwalk's agnhost", ("/agnhost",), ("pause",), files=agnhost),
+        _nginx(),
+        _busybox(),
+        _shell("docker.io/nicolaka/netshoot", "a shell with this machine's tools", "bash"),
+        _shell("docker.io/library/alpine", "a shell with this machine's tools", "/bin/sh"),
+        _shell("docker.io/library/debian", "a shell with this machine's tools", "bash"),
+        _shell("docker.io/library/ubuntu", "a shell with this machine's tools", "bash"),
+        _shell("docker.io/curlimages/curl", "curl of this machine", entrypoint=("curl",)),
+        Entry("registry.k8s.io/pause", "sleeps for ever", ("sleep", "infinity")),
+        Entry("registry.k8s.io/coredns/coredns", "podwalk's cluster DNS", dns, env={"PYTHONPATH": _source_path()}),
+        Entry("docker.io/hashicorp/http-echo", "podwalk's http-echo", ("/http-echo",), files=echo),
+    ]
+
+
+def _source_path() -> str:
+    return str(_PROGRAMS.parent.parent)
+
+
+_NGINX_CONF = b"""\
+worker_processes 1;
+error_log stderr notice;
+pid /tmp/nginx.pid;
+events { worker_connections 256; }
+http {
+    types {
+        text/html html htm;
+        text/css css;
+        application/javascript js;
+        application/json json;
+        text/plain txt;
+    }
+    default_type application/octet-stream;
+    log_format main '$remote_addr - $remote_user [$time_local] "$request" '
+                    '$status $body_bytes_sent "$http_referer" '
+                    '"$http_user_agent" "$http_x_forwarded_for"';
+    access_log /dev/stdout main;
+    client_body_temp_path /tmp/client_body;
+    proxy_temp_path /tmp/proxy;
+    fastcgi_temp_path /tmp/fastcgi;
+    uwsgi_temp_path /tmp/uwsgi;
+    scgi_temp_path /tmp/scgi;
+    keepalive_timeout 65;
+    include /etc/nginx/conf.d/*.conf;
+}
+"""
+_NGINX_DEFAULT = b"""\
+server {
+    listen 80;
+    server_name localhost;
+    location / {
+        root /usr/share/nginx/html;
+        index index.html index.htm;
+    }
+}
+"""
+
+
+class Catalogue:
+    """The images of this cluster: the built-in ones and the user's own file, read again when it changes."""
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self._path = Path(path) if path else None
+        self._stamp: tuple[int, int] | None = None
+        self._builtin = {entry.ref: entry for entry in builtin()}
+        self._own: dict[str, Entry] = {}
+
+    def entries(self) -> list[Entry]:
+        """Every entry, the user's first."""
+        self._refresh()
+        return [*self._own.values(), *(e for ref, e in self._builtin.items() if ref not in self._own)]
+
+    def resolve(
+        self, image: str, command: Sequence[str] | None = None, args: Sequence[str] | None = None
+    ) -> ResolvedImage:
+        """What to run. Raises InvalidImageName, ImageNotFound.
+
+        A command replaces the entrypoint and the default arguments, arguments replace the default ones, as in an image.
+        """
+        repository, _, _ = split(image)
+        self._refresh()
+        full = normalize(image)
+        entry = self._own.get(full) or self._own.get(repository) or self._builtin.get(repository)
+        if entry is None:
+            raise ImageNotFound(image)
+        argv = list(command) if command else list(entry.entrypoint)
+        argv += list(args) if args else ([] if command else list(entry.cmd))
+        if not argv:
+            raise ImageError(f'image "{image}" has no command')
+        digest = hashlib.sha256(f"{repository}\0{entry.summary}".encode()).hexdigest()
+        return ResolvedImage(
+            image=full,
+            image_id=f"{repository}@sha256:{digest}",
+            argv=argv,
+            env={"PATH": PATH_ENV, **entry.env},
+            workdir=entry.workdir,
+            files=entry.files,
+            uid=entry.uid,
+            root=entry.root,
+            binds=entry.binds,
+        )
+
+    def _refresh(self) -> None:
+        if self._path is None:
+            return
+        try:
+            found = self._path.stat()
+        except OSError:
+            self._own, self._stamp = {}, None
+            return
+        stamp = (found.st_mtime_ns, found.st_size)
+        if stamp != self._stamp:
+            self._own, self._stamp = _own_entries(self._path), stamp
+
+
+def catalogue(path: str | os.PathLike[str] | None = None) -> list[tuple[str, str]]:
+    """(image, what it runs) of every entry, for ``podwalk image list``."""
+    return [(entry.ref, entry.summary) for entry in Catalogue(path).entries()]
+
+
+def _own_entries(path: Path) -> dict[str, Entry]:
+    """The user's entries by full reference (with a tag) or repository (without); lines that are wrong are skipped."""
+    try:
+        listed = yaml.safe_load(path.read_text()) or []
+    except (OSError, yaml.YAMLError):
+        return {}
+    out: dict[str, Entry] = {}
+    for item in listed if isinstance(listed, list) else []:
+        if not isinstance(item, dict) or not item.get("ref") or not item.get("program"):
+            continue
+        try:
+            repository, tag, _ = split(str(item["ref"]))
+        except InvalidImageName:
+            continue
+        program = item["program"]
+        words = tuple(str(w) for w in program) if isinstance(program, list) else (str(program),)
+        args = tuple(str(w) for w in item.get("args") or ())
+        environment = {str(k): str(v) for k, v in (item.get("env") or {}).items()}
+        # What lies below /usr is in every container already.
+        binds = (words[0],) if words[0].startswith("/") and not words[0].startswith("/usr/") else ()
+        entry = Entry(repository, f"yours: {' '.join(words)}", words, args, environment, binds=binds)
+        key = f"{repository}:{tag}" if tag else repository
+        out[key] = replace(entry, ref=key)
+    return out

@@ -1,0 +1,89 @@
+"""From a container's spec to what the runtime starts: user, capabilities, environment, mounts, files.
+
+Stands in for ``generateContainerConfig`` of pkg/kubelet/kuberuntime/kuberuntime_container.go and security_context.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from podwalk.api.meta import Object
+from podwalk.kubelet import resolv
+from podwalk.kubelet.env import ConfigError
+from podwalk.kubelet.images import ResolvedImage
+from podwalk.netns import containers as runtime
+from podwalk.netns.containers import ContainerSpec, Mount
+from podwalk.netns.pods import PodSandbox
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a Pod gives a container: ``mounts`` are (source, target, read only), ``files`` lie in the root."""
+
+    cluster_domain: str
+    mounts: list[tuple[str, str, bool]] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def security(pod: Object, container: Object, name: str) -> Any:
+    """A field of the container's securityContext, or of the Pod's where the container has none."""
+    own = (container.get("securityContext") or {}).get(name)
+    return own if own is not None else (pod["spec"].get("securityContext") or {}).get(name)
+
+
+def check_user(pod: Object, container: Object, image: ResolvedImage) -> None:
+    """Refuse to run as root where runAsNonRoot is set. Raises ConfigError."""
+    if not security(pod, container, "runAsNonRoot"):
+        return
+    uid = security(pod, container, "runAsUser")
+    metadata = pod["metadata"]
+    who = f'(pod: "{metadata["name"]}_{metadata["namespace"]}({metadata["uid"]})", container: {container["name"]})'
+    if uid == 0:
+        raise ConfigError(f"container's runAsUser breaks non-root policy {who}")
+    if uid is None and not image.uid:
+        raise ConfigError(f"container has runAsNonRoot and image will run as root {who}")
+
+
+def capabilities(container: Object) -> frozenset[str]:
+    """The capabilities: the default set, with ``add`` and without ``drop`` ("ALL" is every one)."""
+    wanted = (container.get("securityContext") or {}).get("capabilities") or {}
+    drop = {str(c).upper().removeprefix("CAP_") for c in wanted.get("drop") or ()}
+    add = {str(c).upper().removeprefix("CAP_") for c in wanted.get("add") or ()}
+    base = frozenset() if "ALL" in drop else runtime.DEFAULT_CAPABILITIES - drop
+    return runtime.ALL_CAPABILITIES if "ALL" in add else frozenset(base | add)
+
+
+def container_spec(
+    pod: Object,
+    container: Object,
+    sandbox: PodSandbox,
+    container_id: str,
+    image: ResolvedImage,
+    environment: dict[str, str],
+    surroundings: Surroundings,
+) -> ContainerSpec:
+    """All that the runtime needs to start the container."""
+    uid, gid = security(pod, container, "runAsUser"), security(pod, container, "runAsGroup")
+    tty = bool(container.get("tty"))
+    base = {**image.env, "HOSTNAME": resolv.kernel_hostname(pod, surroundings.cluster_domain)}
+    if tty:
+        base["TERM"] = "xterm"
+    mounts = [Mount(source, target, read_only) for source, target, read_only in surroundings.mounts]
+    mounts += [Mount(path, path, True) for path in image.binds]
+    return ContainerSpec(
+        sandbox=sandbox,
+        container_id=container_id,
+        argv=image.argv,
+        env={**base, **environment},
+        cwd=str(container.get("workingDir") or image.workdir),
+        mounts=mounts,
+        files={**image.files, **surroundings.files},
+        uid=image.uid if uid is None else int(uid),
+        gid=None if gid is None else int(gid),
+        capabilities=capabilities(container),
+        privileged=bool((container.get("securityContext") or {}).get("privileged")),
+        tty=tty,
+        stdin=bool(container.get("stdin")),
+        image=image.root,
+    )
