@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""Namespaces, links, Pod sandboxes and containers: the only room that touches the kernel. See docs/architecture.md."""
