@@ -181,7 +181,9 @@ class DeploymentController(Controller):
         if annotations != meta.annotations(new) or int(new["spec"].get("minReadySeconds") or 0) != min_ready:
             changed = copy.deepcopy(new)
             changed["metadata"]["annotations"] = annotations
-            changed["spec"]["minReadySeconds"] = min_ready
+            changed["spec"].pop("minReadySeconds", None)
+            if min_ready:
+                changed["spec"]["minReadySeconds"] = min_ready
             new = await self._update(rollout, changed)
         await self._set_revision(rollout, meta.annotations(new).get(plan.REVISION, str(next_revision)))
         if status.deadline(deployment) is not None and status.condition(rollout.draft, "Progressing") is None:

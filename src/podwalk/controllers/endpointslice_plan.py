@@ -27,6 +27,54 @@ _ZONE = "topology.kubernetes.io/zone"
 NodeGetter = Callable[[str], Object | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What all slices of one owner and one address family share."""
+
+    owner: Object
+    service_name: str
+    labels: dict[str, str]
+    address_type: str
+    annotations: dict[str, str] = field(default_factory=dict)
+    most: int = MAX_ENDPOINTS
+
+    def new(self, ports: list[Object], contents: list[Object]) -> Object:
+        """A slice to create."""
+        metadata: Object = {
+            "generateName": f"{self.service_name}-",
+            "namespace": meta.namespace(self.owner),
+            "labels": dict(self.labels),
+            "ownerReferences": [meta.owner_reference(self.owner)],
+        }
+        if self.annotations:
+            metadata["annotations"] = dict(self.annotations)
+        return {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": metadata,
+            "addressType": self.address_type,
+            "endpoints": contents,
+            "ports": ports,
+        }
+
+    def rewritten(self, old: Object, contents: list[Object]) -> Object:
+        """A slice to update."""
+        new = copy.deepcopy(old)
+        new.update(apiVersion="discovery.k8s.io/v1", kind="EndpointSlice", endpoints=list(contents))
+        new["metadata"]["labels"] = dict(self.labels)
+        if self.annotations:
+            new["metadata"]["annotations"] = dict(self.annotations)
+        return new
+
+
+@dataclass
+class Group:
+    """Endpoints that offer the same ports."""
+
+    ports: list[Object]
+    endpoints: list[Object] = field(default_factory=list)
+
+
 @dataclass
 class Changes:
     """Slices to create, to update (with their resourceVersion) and to delete, and Pods left out for want of a node."""
@@ -101,8 +149,7 @@ def slice_labels(service: Object) -> dict[str, str]:
 def _plan_family(
     service: Object, address_type: str, pods: list[Object], existing: list[Object], node: NodeGetter, changes: Changes
 ) -> None:
-    desired: dict[bytes, list[Object]] = {}
-    ports_of: dict[bytes, list[Object]] = {}
+    groups = Groups()
     for pod in pods:
         if not endpoints.should_be_endpoint(pod, include_terminating=True):
             continue
@@ -112,116 +159,101 @@ def _plan_family(
             continue
         endpoint = desired_endpoint(service, pod, host, address_type)
         if endpoint is not None:
-            ports = endpoints.endpoint_ports(service, pod)
-            desired.setdefault(_ports_key(ports), []).append(endpoint)
-            ports_of[_ports_key(ports)] = ports
+            groups.add(endpoints.endpoint_ports(service, pod), endpoint)
+    owner = {"apiVersion": "v1", "kind": "Service", **service}
+    maker = Maker(owner, meta.name(service), slice_labels(service), address_type)
+    planned = plan_groups(maker, groups, existing)
+    if len(existing) == len(planned.delete) and not planned.create:
+        _keep_placeholder(maker, planned)
+    _reuse_deleted(maker, planned)
+    changes.create += planned.create
+    changes.update += planned.update
+    changes.delete += planned.delete
+
+
+class Groups:
+    """Desired endpoints by their ports."""
+
+    def __init__(self) -> None:
+        self.by_ports: dict[bytes, Group] = {}
+
+    def add(self, ports: list[Object], *contents: Object) -> None:
+        """Put endpoints into the group of these ports."""
+        self.by_ports.setdefault(_ports_key(ports), Group(ports)).endpoints.extend(contents)
+
+
+def plan_groups(maker: Maker, groups: Groups, existing: Iterable[Object]) -> Changes:
+    """The writes for one owner and one address family, ports by ports."""
     by_ports: dict[bytes, list[Object]] = {}
     for one in existing:
         by_ports.setdefault(_ports_key(one.get("ports") or []), []).append(one)
-    create: list[Object] = []
-    update: list[Object] = []
-    delete: list[Object] = []
-    for key in sorted(set(desired) | set(by_ports)):
-        wanted = desired.get(key, [])
-        made = _plan_ports(service, address_type, ports_of.get(key, []), wanted, by_ports.get(key, []))
-        create += made.create
-        update += made.update
-        delete += made.delete
-    if len(existing) == len(delete) and not create:
-        _keep_placeholder(service, address_type, create, delete)
-    _reuse_deleted(service, create, update, delete)
-    changes.create += create
-    changes.update += update
-    changes.delete += delete
+    changes = Changes()
+    for key in sorted(set(groups.by_ports) | set(by_ports)):
+        group = groups.by_ports.get(key, Group([]))
+        made = _plan_ports(maker, group, by_ports.get(key, []))
+        changes.create += made.create
+        changes.update += made.update
+        changes.delete += made.delete
+    return changes
 
 
-def _plan_ports(
-    service: Object, address_type: str, ports: list[Object], wanted: list[Object], existing: list[Object]
-) -> Changes:
+def _plan_ports(maker: Maker, group: Group, existing: list[Object]) -> Changes:
     """Endpoints of one port set: keep what is true, fill changed slices first, then unchanged ones, then new ones."""
-    labels = slice_labels(service)
-    left = {_identity(e): e for e in wanted}
-    changes, unchanged = Changes(), []
+    left = {_identity(e): e for e in group.endpoints}
+    changes = Changes()
+    unchanged: list[Object] = []
     for old in existing:
         kept, differs = [], False
         for endpoint in old.get("endpoints") or ():
             new = left.pop(_identity(endpoint), None)
-            if new is None:
-                differs = True
-                continue
-            kept.append(new)
-            differs = differs or not _same(new, endpoint)
+            if new is not None:
+                kept.append(new)
+            differs = differs or new is None or not _same(new, endpoint)
         if not kept:
             changes.delete.append(old)
-        elif differs or meta.labels(old) != labels:
-            changes.update.append(_rewritten(old, labels, kept))
+        elif differs or meta.labels(old) != maker.labels:
+            changes.update.append(maker.rewritten(old, kept))
         else:
             unchanged.append(old)
     rest = list(left.values())
     for open_slice in changes.update:
-        room = MAX_ENDPOINTS - len(open_slice["endpoints"])
+        room = maker.most - len(open_slice["endpoints"])
         open_slice["endpoints"] += rest[:room]
         rest = rest[room:]
     while rest:
-        fits = [s for s in unchanged if len(s["endpoints"]) + len(rest) <= MAX_ENDPOINTS]
+        fits = [s for s in unchanged if len(s["endpoints"]) + len(rest) <= maker.most]
         if fits:
             fullest = max(fits, key=lambda s: len(s["endpoints"]))
-            changes.update.append(_rewritten(fullest, labels, [*fullest["endpoints"], *rest]))
+            changes.update.append(maker.rewritten(fullest, [*fullest["endpoints"], *rest]))
             break
-        changes.create.append(_new_slice(service, address_type, ports, rest[:MAX_ENDPOINTS]))
-        rest = rest[MAX_ENDPOINTS:]
+        changes.create.append(maker.new(group.ports, rest[: maker.most]))
+        rest = rest[maker.most :]
     return changes
 
 
-def _keep_placeholder(service: Object, address_type: str, create: list[Object], delete: list[Object]) -> None:
+def _keep_placeholder(maker: Maker, changes: Changes) -> None:
     """A Service without endpoints still has one slice, so that "no endpoints" can be told from "not looked yet"."""
-    placeholder = _new_slice(service, address_type, [], [])
-    for index, old in enumerate(delete):
-        if not old.get("endpoints") and not old.get("ports") and meta.labels(old) == meta.labels(placeholder):
-            del delete[index]
+    for index, old in enumerate(changes.delete):
+        if not old.get("endpoints") and not old.get("ports") and meta.labels(old) == maker.labels:
+            del changes.delete[index]
             return
-    create.append(placeholder)
+    changes.create.append(maker.new([], []))
 
 
-def _reuse_deleted(service: Object, create: list[Object], update: list[Object], delete: list[Object]) -> None:
+def _reuse_deleted(maker: Maker, changes: Changes) -> None:
     """One update instead of a create and a delete."""
-    for old in list(delete):
-        if not create:
+    for old in list(changes.delete):
+        if not changes.create:
             return
-        if podutil.is_owned_by(old, service):
-            new = create.pop()
-            changed = _rewritten(old, meta.labels(new), new["endpoints"])
-            changed["ports"] = new["ports"]
-            update.append(changed)
-            delete.remove(old)
-
-
-def _new_slice(service: Object, address_type: str, ports: list[Object], contents: list[Object]) -> Object:
-    owner = {"apiVersion": "v1", "kind": "Service", **service}
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "generateName": f"{meta.name(service)}-",
-            "namespace": meta.namespace(service),
-            "labels": slice_labels(service),
-            "ownerReferences": [meta.owner_reference(owner)],
-        },
-        "addressType": address_type,
-        "endpoints": contents,
-        "ports": ports,
-    }
-
-
-def _rewritten(old: Object, labels: dict[str, str], contents: list[Object]) -> Object:
-    new = copy.deepcopy(old)
-    new["metadata"]["labels"] = dict(labels)
-    new["endpoints"] = list(contents)
-    return new
+        if podutil.is_owned_by(old, maker.owner):
+            new = changes.create.pop()
+            changes.update.append({**maker.rewritten(old, new["endpoints"]), "ports": new["ports"]})
+            changes.delete.remove(old)
 
 
 def _ports_key(ports: list[Object]) -> bytes:
-    return orjson.dumps(sorted(ports, key=orjson.dumps), option=orjson.OPT_SORT_KEYS)
+    told = [(p.get("name") or "", p.get("port"), p.get("protocol") or "TCP", p.get("appProtocol") or "") for p in ports]
+    return orjson.dumps(sorted(told, key=orjson.dumps))
 
 
 def _identity(endpoint: Object) -> bytes:

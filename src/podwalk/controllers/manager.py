@@ -20,6 +20,7 @@ from podwalk.controllers.daemonset import DaemonSetController
 from podwalk.controllers.deployment import DeploymentController
 from podwalk.controllers.endpoints import EndpointsController
 from podwalk.controllers.endpointslice import EndpointSliceController
+from podwalk.controllers.endpointslice_mirroring import EndpointSliceMirroringController
 from podwalk.controllers.garbagecollector import GarbageCollector
 from podwalk.controllers.namespace import NamespaceController
 from podwalk.controllers.node_ipam import NodeIpamController
@@ -45,6 +46,7 @@ _CONTROLLERS: tuple[type[Controller], ...] = (
     DaemonSetController,
     EndpointSliceController,
     EndpointsController,
+    EndpointSliceMirroringController,
     NamespaceController,
     GarbageCollector,
     PodGcController,
