@@ -82,6 +82,42 @@ COMMANDS = (
         ),
     ),
     Command(
+        "mounttest",
+        "Creates files with given permissions and outputs FS type, owner, mode, permissions, contents of files",
+        "Creates files with the given permissions; prints file system, owner, mode, permissions, content of files.",
+        _lazy("volumes", "mounttest"),
+        (
+            Flag("fs_type", "string", "", "Path to print the fs type for"),
+            Flag("file_mode", "string", "", "Path to print the mode bits of"),
+            Flag("file_perm", "string", "", "Path to print the perms of"),
+            Flag("file_owner", "string", "", "Path to print the owning UID and GID of"),
+            *(Flag(f"new_file_{m}", "string", "", f"Path to write to and read from with perm {m}")
+              for m in ("0644", "0666", "0660", "0777")),
+            Flag("file_content", "string", "", "Path to read the file content from"),
+            Flag("file_content_in_loop", "string", "", "Path to read the file content in loop from"),
+            Flag("retry_time", "int", "180", "Retry time during the loop"),
+            Flag("break_on_expected_content", "bool", "true",
+                 "Break out of loop on expected content, (use with --file_content_in_loop flag only)"),
+        ),
+    ),
+    Command(
+        "net", "Creates webserver or runner for various networking tests",
+        "Runs --runner nat-closewait-client or nat-closewait-server with --options, or serves POST /run/RUNNER.",
+        _lazy("natprobes", "net"),
+        (
+            Flag("serve", "string", "", "Address and port to bind to (e.g. 127.0.0.1:8080)."),
+            Flag("runner", "string", "", "Runner to execute (available: nat-closewait-client nat-closewait-server)"),
+            Flag("options", "string", "", "JSON options to the Runner"),
+            Flag("delay-shutdown", "int", "0", "Number of seconds to delay shutdown when receiving SIGTERM."),
+        ),
+    ),
+    Command(
+        "no-snat-test", "Creates the /checknosnat and /whoami endpoints",
+        "Serves /whoami, the client's address, and /checknosnat?ips=…, which asks those servers who we are.",
+        _lazy("natprobes", "no_snat_test"),
+        (Flag("port", "string", "8080", "The port to serve /checknosnat and /whoami endpoints on."),),
+    ),
+    Command(
         "netexec", "Creates HTTP(S), UDP, and (optionally) SCTP servers with various endpoints", _NETEXEC,
         _lazy("netexec", "run"),
         (

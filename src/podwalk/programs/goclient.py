@@ -54,7 +54,8 @@ def _lookup(host: str) -> str:
         return "127.0.0.1"
     began = time.monotonic()
     try:
-        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+        # As bytes: a text would load the codec for international names, which is slow and large.
+        found = socket.getaddrinfo(host.encode("ascii"), None, socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as problem:
         raise NetError("DNS", _lookup_error(host, problem, time.monotonic() - began)) from None
     return str(found[0][4][0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, NamedTuple
 
@@ -326,10 +327,12 @@ def _accept(listener: socket.socket, handler: Handler, writer: Writer, tls: Any)
     while True:
         try:
             connection, _ = listener.accept()
-        except OSError:
+        except OSError as problem:
             if listener.fileno() < 0:
                 return  # closed by a graceful shutdown
-            raise
+            gotext.log(f"http: Accept error: {gotext.system_error(problem)}; retrying in 100ms")
+            time.sleep(0.1)
+            continue
         _thread.start_new_thread(_converse, (connection, handler, writer, tls))
 
 
@@ -374,8 +377,6 @@ def _answer(stream: BinaryIO, connection: socket.socket, handler: Handler, write
 
 def graceful_exit(listener: socket.socket, timeout: float, code: int) -> None:
     """Stop accepting and end the process with ``code``; never returns. Open requests are given ``timeout`` to end."""
-    import time
-
     listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
     listener.close()
     time.sleep(min(timeout, 0.5))

@@ -42,12 +42,17 @@ def run(_arguments: list[str], flags: dict[str, str]) -> None:
     gotext.log(f"Started HTTP server on port {port}")
     listener = gohttp.listen_or_exit(port)
     _LISTENERS.append(listener)
-    gohttp.serve(listener, handler, tls=tls_context(flags["tls-cert-file"], flags["tls-private-key-file"]))
+    try:
+        tls = tls_context(flags["tls-cert-file"], flags["tls-private-key-file"])
+    except OSError as problem:
+        gotext.fatal(str(problem.strerror))
+        return
+    gohttp.serve(listener, handler, tls=tls)
     gotext.wait_for_ever()
 
 
 def tls_context(certificate: str, key: str) -> object:
-    """Return a server's TLS context, or None without a certificate; a bad file ends the process as in Go."""
+    """Return a server's TLS context, or None without a certificate. Raises OSError, whose text is Go's."""
     if not certificate:
         return None
     import ssl
@@ -56,7 +61,7 @@ def tls_context(certificate: str, key: str) -> object:
     try:
         context.load_cert_chain(certificate, key or None)
     except OSError as problem:
-        gotext.fatal(f"open {certificate}: {gotext.system_error(problem)}")
+        raise OSError(problem.errno, f"open {certificate}: {gotext.system_error(problem)}") from None
     return context
 
 

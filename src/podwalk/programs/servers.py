@@ -86,12 +86,25 @@ def porter(_arguments: list[str], flags: dict[str, str]) -> None:
         if prefix in ("SERVE_PORT", "SERVE_TCP_PORT"):
             _start_porter(port, value, as_json, None)
         elif prefix == "SERVE_TLS_PORT":
-            certificate = os.environ.get("CERT_FILE") or "localhost.crt"
-            _start_porter(port, value, as_json, tls_context(certificate, os.environ.get("KEY_FILE") or "localhost.key"))
+            _start_porter_with_tls(port, value, as_json)
         elif prefix == "SERVE_UDP_PORT":
             _start_udp(int(port), value.encode(), "")
             gotext.log(f"Started UDP server on port {port}")
     gotext.wait_for_ever()
+
+
+def _start_porter_with_tls(port: str, value: str, as_json: bool) -> None:
+    certificate, key = (
+        os.environ.get(name) or default
+        for name, default in (("CERT_FILE", "localhost.crt"), ("KEY_FILE", "localhost.key"))
+    )
+    try:
+        tls = tls_context(certificate, key)
+    except OSError as problem:
+        files = f"certFile={gotext.quote(certificate)}, keyFile={gotext.quote(key)}"
+        gotext.log(f"tls server on port {gotext.quote(port)} with {files} failed: {problem.strerror}")
+        return
+    _start_porter(port, value, as_json, tls)
 
 
 def _start_porter(port: str, value: str, as_json: bool, tls: object) -> None:

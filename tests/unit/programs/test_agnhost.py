@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
+import http.client
+import ipaddress
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from program_process import PROGRAMS, Program, answers, command, exchange, fetch, free_port, run
 
 
@@ -163,6 +172,88 @@ def test_logs_generator_numbers_its_lines() -> None:
         "2",
     ]
     assert run("agnhost.py", "logs-generator").returncode == 255
+
+
+def test_porter_with_tls(start: Callable[..., Program], tmp_path: Path) -> None:
+    port, broken = free_port(), free_port()
+    cert, key = self_signed(tmp_path)
+    start("agnhost.py", "porter", **{f"SERVE_TLS_PORT_{port}": "secret", "CERT_FILE": str(cert), "KEY_FILE": str(key)})
+    answers(port)
+    trusting = ssl.create_default_context(cafile=str(cert))
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=trusting)
+    connection.request("GET", "/")
+    assert connection.getresponse().read() == b"secret"
+    connection.close()
+    program = start("agnhost.py", "porter", **{f"SERVE_TLS_PORT_{broken}": "x", "CERT_FILE": "/missing"})
+    program.wait_for(f'tls server on port "{broken}" with certFile="/missing", keyFile="localhost.key" failed: open')
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now - datetime.timedelta(hours=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(hours=1))
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    cert_file, key_file = folder / "tls.crt", folder / "tls.key"
+    cert_file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    key_file.write_bytes(key.private_bytes(*form))
+    return cert_file, key_file
+
+
+def test_no_snat_compares_what_the_other_side_saw(start: Callable[..., Program]) -> None:
+    port, other = free_port(), free_port()
+    start("agnhost.py", "no-snat-test", f"--port={port}", POD_IP="127.0.0.1", NODE_IP="10.0.0.1")
+    start("agnhost.py", "no-snat-test", f"--port={other}", POD_IP="10.0.0.2", NODE_IP="127.0.0.1")
+    answers(port)
+    answers(other)
+    assert fetch(port, "/whoami")[2].startswith("127.0.0.1:")
+    assert fetch(port, f"/checknosnat?ips=127.0.0.1:{other}")[::2] == (200, "")
+    wanted = 'Returned ip "127.0.0.1" != my Pod ip "10.0.0.2", == my Node ip "127.0.0.1" - SNAT'
+    assert fetch(other, f"/checknosnat?ips=127.0.0.1:{port}")[::2] == (500, wanted)
+
+
+def test_close_wait_runners(start: Callable[..., Program]) -> None:
+    port = free_port()
+    options = f'{{"LocalAddr":"127.0.0.1:{port}","PostFinTimeoutSeconds":0}}'
+    server = start("agnhost.py", "net", "--runner=nat-closewait-server", "--options", options)
+    server.wait_for("Options: ")
+    deadline = time.monotonic() + 10
+    remote = f'{{"RemoteAddr":"127.0.0.1:{port}","TimeoutSeconds":5}}'
+    while (done := run("agnhost.py", "net", "--runner=nat-closewait-client", "--options", remote)).returncode:
+        assert time.monotonic() < deadline, done.stderr
+    assert "Server has half-closed the connection, waiting 0 seconds\n" in done.stdout
+    assert "Client connected" in server.wait_for("Done")
+
+
+def test_net_serves_its_runners(start: Callable[..., Program]) -> None:
+    port = free_port()
+    start("agnhost.py", "net", "--serve", f"127.0.0.1:{port}")
+    answers(port)
+    assert (
+        fetch(port, "/run/bogus", "POST")[2] == "Error from runner: Invalid runner: '<nil>', see --help\noutput:\n\n\n"
+    )
+    assert fetch(port, "/elsewhere")[::2] == (404, "404 page not found\n")
+
+
+def test_mounttest(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    shown = run("agnhost.py", "mounttest", f"--new_file_0660={path}", f"--file_mode={path}", f"--file_owner={path}")
+    assert shown.stdout == (
+        f'content of file "{path}": mount-tester new file\n\nmode of file "{path}": -rw-rw----\n'
+        f'owner UID of "{path}": {path.stat().st_uid}\nowner GID of "{path}": {path.stat().st_gid}\n'
+    )
+    missing = run("agnhost.py", "mounttest", f"--file_perm={tmp_path}/missing")
+    wanted = f'error from Stat("{tmp_path}/missing"): stat {tmp_path}/missing: no such file or directory\n'
+    assert (missing.returncode, missing.stdout) == (1, wanted)
+    tmp_path.chmod(0o1777)
+    assert run("agnhost.py", "mounttest", f"--file_mode={tmp_path}").stdout.endswith(": dtrwxrwxrwx\n")
+    assert run("agnhost.py", "mounttest", "--fs_type=/proc").stdout == 'mount type of "/proc": proc\n'
 
 
 @pytest.mark.parametrize("program", ["agnhost", "nginx", "http_echo"])
