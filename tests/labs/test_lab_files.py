@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from pathlib import Path
 
 import pytest
@@ -40,8 +40,9 @@ def test_no_two_labs_share_a_namespace_or_an_id() -> None:
 
 @each_lab
 def test_the_checker_imports_nothing_but_the_checks(lab: LabSpec) -> None:
-    source = lab.checker_path.read_text(encoding="utf-8")
-    assert re.findall(r"^\s*(?:from|import) .*$", source, re.MULTILINE) == ["from podwalk.checks import Lab"]
+    tree = ast.parse(lab.checker_path.read_text(encoding="utf-8"))
+    imports = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert imports == ["from podwalk.checks import Lab"]
     assert callable(lab.checker())
 
 

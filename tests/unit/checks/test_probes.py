@@ -1,0 +1,208 @@
+"""Probes: what they run, how they read the answer, how long they wait."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from fake_cluster import FakeClock, FakeCluster, answered, pod, service, slice_of
+
+from podwalk.backends.base import Completed
+from podwalk.checks import Lab, http
+from podwalk.checks.lab import LabFacts
+from podwalk.checks.patience import Patience, seconds, spoken
+from podwalk.checks.report import StepResult, Verdict
+from podwalk.checks.state import Frozen, State
+
+FACTS = LabFacts("services/x", "X", ("shop",), {})
+
+
+def lab_on(cluster: FakeCluster, clock: FakeClock | None = None, at_start: list[object] | None = None) -> Lab:
+    return Lab(FACTS, cluster, cluster.client(), at_start or [], clock or FakeClock())  # type: ignore[arg-type]
+
+
+def step(lab: Lab, act: object) -> StepResult:
+    with lab.step("s"):
+        act()  # type: ignore[operator]
+    return lab.results[-1]
+
+
+class _Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = f"{self.path.partition('?')[0]}\nsecond line".encode()
+        self.server.connections.add(self.client_address)  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as served:
+        served.connections = set()  # type: ignore[attr-defined]
+        thread = threading.Thread(target=served.serve_forever, args=(0.01,))
+        thread.start()
+        yield served
+        served.shutdown()
+        thread.join()
+
+
+def run(script: str, **env: str) -> list[http.Answer]:
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **env})
+    assert done.returncode == 0, done.stderr
+    return http.parse(done.stdout)
+
+
+def test_one_request_through_the_real_shell_and_curl(server: ThreadingHTTPServer) -> None:
+    (answer,) = run(http.script(f"http://127.0.0.1:{server.server_port}/a", 1, 2))
+    assert (answer.status, answer.exit, answer.ip, answer.body) == (200, 0, "127.0.0.1", "/a\nsecond line")
+
+
+def test_many_requests_use_a_connection_each(server: ThreadingHTTPServer) -> None:
+    answers = run(http.script(f"http://127.0.0.1:{server.server_port}/a", 30, 2))
+    assert [a.outcome for a in answers] == ["HTTP 200"] * 30
+    assert {a.body for a in answers} == {"/a\nsecond line"}
+    assert len(server.connections) == 30  # type: ignore[attr-defined]
+
+
+def test_a_variable_of_the_pod_is_expanded_and_proxies_are_not_used(server: ThreadingHTTPServer) -> None:
+    env = {"URL": f"http://127.0.0.1:{server.server_port}", "http_proxy": "http://127.0.0.1:1"}
+    (answer,) = run(http.script("$URL/b", 1, 2), **env)
+    assert (answer.status, answer.body) == (200, "/b\nsecond line")
+
+
+def test_many_requests_stop_after_the_first_third_with_a_failure() -> None:
+    answers = run(http.script("http://127.0.0.1:1/", 30, 1))
+    assert [a.outcome for a in answers] == ["connection refused"] * 10
+
+
+def test_an_unknown_name_is_told_from_a_refusal() -> None:
+    (answer,) = run(http.script("http://no.such.name.invalid/", 1, 2))
+    assert answer.outcome == "name not known"
+
+
+def test_each_pod_must_answer_and_nobody_else() -> None:
+    cluster = FakeCluster([pod("shop/client")])
+    cluster.exec = lambda *_: Completed(0, answered(body="a", count=20).stdout + answered(body="b", count=10).stdout)
+
+    def result(names: set[str]) -> StepResult:
+        lab = lab_on(cluster)
+        return step(lab, lambda: lab.many("shop/client", "http://web/", 30).expect(answered_by=names))
+
+    assert result({"a", "b"}).passed
+    stranger, silent = result({"a"}), result({"a", "b", "c"})
+    assert stranger.finding
+    assert stranger.finding.expected == "30 × HTTP 200 within 1 s, from a"
+    assert stranger.finding.observed == "30 × HTTP 200 from a (20), b (10)"
+    assert silent.finding
+    assert silent.finding.expected == "30 × HTTP 200 within 1 s, from each of a, b, c"
+    assert not result(set()).passed
+
+
+def test_a_probe_that_reads_nothing_could_not_tell() -> None:
+    cluster = FakeCluster([pod("shop/client")])
+    cluster.exec = lambda *_: Completed(0, "sh: curl: not found\n")
+    lab = lab_on(cluster)
+    assert step(lab, lambda: lab.http("shop/client", "http://web/").expect()).verdict is Verdict.COULD_NOT_TELL
+
+
+def test_blocked_needs_a_timeout_and_a_positive_control() -> None:
+    cluster = FakeCluster([pod("shop/client")])
+    outcomes = {"web": answered(0, exit_code=28), "other": answered()}
+    cluster.exec = lambda _ns, _pod, script: outcomes["web" if "http://web" in script else "other"]
+
+    def blocked() -> StepResult:
+        lab = lab_on(cluster)
+        return step(lab, lambda: lab.http("shop/client", "http://web/").expect_blocked(though="http://other/"))
+
+    assert blocked().passed
+    outcomes["web"] = answered(0, exit_code=7)
+    assert blocked().verdict is Verdict.NOT_YET
+    outcomes.update(web=answered(0, exit_code=28), other=answered(0, exit_code=28))
+    failed = blocked()
+    assert failed.verdict is Verdict.NOT_YET
+    assert failed.finding
+    assert "nothing is proven" in failed.finding.observed
+
+
+def test_a_cluster_at_rest_is_not_waited_for() -> None:
+    clock = FakeClock()
+    Patience(lambda: False, clock).until(lambda: 1, lambda _: False, 5)
+    assert clock.time < 1
+
+
+def test_a_moving_cluster_is_waited_for_until_it_is_good_or_too_late() -> None:
+    clock = FakeClock()
+    assert Patience(lambda: True, clock).until(clock.now, lambda t: t > 3, 5) > 3
+    assert clock.time < 4
+    Patience(lambda: True, clock).until(clock.now, lambda t: False, 5)
+    assert 8 < clock.time < 9
+
+
+def test_a_rollout_that_ends_meanwhile_passes() -> None:
+    cluster, clock = FakeCluster([pod("shop/client")]), FakeClock()
+    starting = pod("shop/web-1")
+    starting["status"]["phase"] = "Pending"
+    cluster.add(starting)
+    cluster.exec = lambda *_: answered() if clock.time > 2 else answered(0, exit_code=7)
+    lab = lab_on(cluster, clock)
+    assert step(lab, lambda: lab.http("shop/client", "http://web/").expect(within="5s")).passed
+
+
+@pytest.mark.parametrize(("text", "value"), [("5s", 5.0), ("300ms", 0.3), ("2m", 120.0), (4, 4.0)])
+def test_durations(text: str | int, value: float) -> None:
+    assert seconds(text) == value
+
+
+def test_a_duration_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no duration"):
+        seconds("five")
+
+
+def test_durations_in_words() -> None:
+    assert [spoken(2.0), spoken(0.3)] == ["2 s", "300 ms"]
+
+
+def test_endpoints_count_every_slice_and_an_unset_condition_as_ready() -> None:
+    web = service("shop/web", {"app": "web"})
+    slices = [slice_of("shop/web", "10.0.0.1"), slice_of("shop/web", "10.0.0.2", ready=None, name="other")]
+    slices.append(slice_of("shop/web", "10.0.0.3", ready=False, name="unready"))
+    state = State(Frozen([web, *slices]))
+    assert state.endpoints("shop/web") == {"10.0.0.1", "10.0.0.2"}
+    assert state.endpoints("shop/web", 80) == {"10.0.0.1:8080", "10.0.0.2:8080"}
+    assert state.endpoints("shop/web", 81) == set()
+
+
+def test_what_is_equal_to_the_start_and_what_is_not() -> None:
+    cluster = FakeCluster([service("shop/web", {"app": "web"})])
+    at_start: list[object] = [service("shop/web", {"app": "web"}, type="NodePort")]
+    lab = lab_on(cluster, at_start=at_start)
+    assert step(lab, lambda: lab.same("Service", "shop/web", "spec.selector")).passed
+    changed = step(lab, lambda: lab.same("Service", "shop/web", "spec.type", "spec.selector"))
+    assert changed.finding
+    assert (changed.finding.expected, changed.finding.observed) == ("spec.type: NodePort", "spec.type: ClusterIP")
+    cluster.remove("Service", "shop/web")
+    assert step(lab, lambda: lab.same("Service", "shop/web", "spec.type")).verdict is Verdict.NOT_YET
+
+
+def test_a_selector_finds_new_pods_only_by_the_labels_of_the_template() -> None:
+    deployment = {"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}}
+    deployment["spec"] = {"template": {"metadata": {"labels": {"app": "web", "v": "1"}}}}
+
+    def verdict(selector: dict[str, str] | None) -> bool:
+        lab = lab_on(FakeCluster([deployment, service("shop/web", selector)]))
+        return step(lab, lambda: lab.finds_new_pods("shop/web", "shop/web")).passed
+
+    assert verdict({"app": "web"})
+    assert not verdict({"app": "web", "v": "2"})
+    assert not verdict({})
+    assert not verdict(None)
