@@ -127,14 +127,14 @@ def main(arguments: list[str]) -> None:
     import signal
 
     port = int(arguments[arguments.index("--port") + 1]) if "--port" in arguments else 80
+    gotext.handle_signals(lambda: os._exit(0), 0)
+    signal.signal(signal.SIGQUIT, lambda _number, _frame: os._exit(0))
     try:
         listener = gohttp.listen(port)
     except OSError as problem:
         reason = f"({problem.errno}: {os.strerror(problem.errno or 0)})"
         _notice("emerg", f"bind() to 0.0.0.0:{port} failed {reason}")
         sys.exit(1)
-    gotext.handle_signals(lambda: os._exit(0), 0)
-    signal.signal(signal.SIGQUIT, lambda _number, _frame: os._exit(0))
     _notice("notice", VERSION)
     _notice("notice", "start worker processes")
     gohttp.serve(listener, answer, writer)
