@@ -143,9 +143,7 @@ async def test_a_rollout_and_its_undo(fake: FakeClient) -> None:
 
     await _play_kubelet(fake, rolled)
     assert min(least) >= 3, "maxUnavailable of 25% of 3 is 0"
-    revisions = {
-        meta.name(r): meta.annotations(r)["deployment.kubernetes.io/revision"] for r in fake.all("ReplicaSet")
-    }
+    revisions = {meta.name(r): meta.annotations(r)["deployment.kubernetes.io/revision"] for r in fake.all("ReplicaSet")}
     assert revisions.pop(meta.name(first)) == "1"
     assert list(revisions.values()) == ["2"]
     # kubectl rollout undo writes the template of the old ReplicaSet back.
