@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,13 @@ import yaml
 from podwalk import programs
 
 PATH_ENV = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# github.com/distribution/reference: a registry may have capitals and a port, the path may not.
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"^(?P<repository>(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?{_PART}(?:/{_PART})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]+))?$",
+    re.ASCII,
+)
 _PROGRAMS = Path(programs.__path__[0])
 
 
@@ -87,13 +95,10 @@ class ResolvedImage:
 
 def split(image: str) -> tuple[str, str, str]:
     """(repository with its registry, tag, digest) by the default registry's rules. Raises InvalidImageName."""
-    rest, _, digest = image.partition("@")
-    head, slash, last = rest.rpartition("/")
-    name, _, tag = last.partition(":")
-    repository = f"{head}{slash}{name}"
-    allowed = "abcdefghijklmnopqrstuvwxyz0123456789._-/:"
-    if not name or any(c not in allowed for c in repository.lower()) or name != name.lower():
+    found = _REFERENCE.match(image)
+    if found is None:
         raise InvalidImageName(image)
+    repository, tag, digest = found["repository"], found["tag"] or "", found["digest"] or ""
     first = repository.split("/", 1)[0]
     if "/" not in repository:
         repository = f"docker.io/library/{repository}"

@@ -1,8 +1,8 @@
 """Readiness, liveness and startup probes.
 
 Stands in for pkg/kubelet/prober and pkg/probe. It differs in one thing, for speed: before the first success of a
-readiness or startup probe, a connection that is *refused* (nobody listens yet) is tried again within milliseconds, silently; what
-counts, fails and shows in Events follows the probe's own period.
+readiness or startup probe, a connection that is *refused* (nobody listens yet) is tried again within milliseconds and
+silently for a moment; what counts, fails and shows in Events follows the probe's own period.
 """
 
 from __future__ import annotations

@@ -177,8 +177,8 @@ def write(directory: Path, files: dict[str, File]) -> bool:
 
 
 def _same(data: Path, files: dict[str, File]) -> bool:
-    found = {str(p.relative_to(data)): p for p in data.resolve().rglob("*") if p.is_file()}
-    found = {str(PurePosixPath(os.path.relpath(p, data.resolve()))): p for p in found.values()}
+    directory = data.resolve()
+    found = {str(p.relative_to(directory)): p for p in directory.rglob("*") if p.is_file()}
     return found.keys() == files.keys() and all(
         found[n].read_bytes() == f.data and found[n].stat().st_mode & 0o777 == f.mode & 0o777 for n, f in files.items()
     )

@@ -1,0 +1,97 @@
+"""Which program an image's name stands for."""
+
+import os
+
+import pytest
+
+from podwalk.kubelet import images
+from podwalk.kubelet.images import Catalogue, ImageNotFound, InvalidImageName
+
+AGNHOST = "registry.k8s.io/e2e-test-images/agnhost"
+
+
+@pytest.mark.parametrize(
+    ("image", "full"),
+    [
+        ("nginx", "docker.io/library/nginx:latest"),
+        ("nginx:1.27", "docker.io/library/nginx:1.27"),
+        ("hashicorp/http-echo", "docker.io/hashicorp/http-echo:latest"),
+        ("docker.io/nginx", "docker.io/nginx:latest"),
+        ("localhost:5000/x", "localhost:5000/x:latest"),
+        ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
+        ("a.b/c@sha256:0123", "a.b/c@sha256:0123"),
+    ],
+)
+def test_references_are_completed(image, full):
+    assert images.normalize(image) == full
+
+
+@pytest.mark.parametrize("image", ["", "Nginx", "no spaces", "nginx:1:2/x", "ng!nx"])
+def test_names_that_no_image_can_have(image):
+    with pytest.raises(InvalidImageName):
+        Catalogue().resolve(image)
+
+
+@pytest.mark.parametrize("tag", ["", ":2.53", ":latest", "@sha256:abc"])
+def test_any_tag_of_agnhost_pauses_by_default(tag):
+    found = Catalogue().resolve(AGNHOST + tag)
+    assert found.argv == ["/agnhost", "pause"]
+    assert "/agnhost" in found.files
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "argv"),
+    [
+        (None, ["netexec", "--http-port=80"], ["/agnhost", "netexec", "--http-port=80"]),
+        (["/agnhost"], ["connect"], ["/agnhost", "connect"]),
+        (["sh", "-c", "true"], None, ["sh", "-c", "true"]),
+        ([], [], ["/agnhost", "pause"]),
+    ],
+)
+def test_commands_and_arguments_replace_those_of_the_image(command, args, argv):
+    assert Catalogue().resolve(AGNHOST, command, args).argv == argv
+
+
+def test_every_builtin_image_resolves():
+    for ref, _ in images.catalogue():
+        assert Catalogue().resolve(ref).argv
+
+
+def test_an_unknown_image_says_what_to_do():
+    with pytest.raises(ImageNotFound) as caught:
+        Catalogue().resolve("example.com/shop:1")
+    message = str(caught.value)
+    assert "podwalk image list" in message
+    assert "podwalk image add example.com/shop:1 --program" in message
+
+
+def test_pull_policies():
+    assert images.default_pull_policy("nginx") == "Always"
+    assert images.default_pull_policy("nginx:latest") == "Always"
+    assert images.default_pull_policy("nginx:1.27") == "IfNotPresent"
+    assert images.default_pull_policy("nginx@sha256:ab") == "IfNotPresent"
+
+
+def test_the_users_images_are_read_again_when_the_file_changes(tmp_path):
+    path = tmp_path / "images.yaml"
+    catalogue = Catalogue(path)
+    with pytest.raises(ImageNotFound):
+        catalogue.resolve("shop:1")
+    path.write_text("- {ref: 'shop:1', program: /home/me/shop}\n- broken\n- {ref: shop}\n")
+    assert catalogue.resolve("shop:1", None, ["-v"]).argv == ["/home/me/shop", "-v"]
+    assert catalogue.resolve("shop:1").binds == ("/home/me/shop",)
+    with pytest.raises(ImageNotFound):
+        catalogue.resolve("shop:2")
+    path.write_text("- {ref: shop, program: [/bin/echo, hello]}\n")
+    os.utime(path, ns=(1, 1))
+    assert catalogue.resolve("shop:2").argv == ["/bin/echo", "hello"]
+    path.unlink()
+    with pytest.raises(ImageNotFound):
+        catalogue.resolve("shop:2")
+
+
+def test_a_users_image_goes_before_the_builtin_one(tmp_path):
+    path = tmp_path / "images.yaml"
+    path.write_text("- {ref: nginx, program: /opt/mine}\n")
+    assert Catalogue(path).resolve("nginx:1.27").argv == ["/opt/mine"]
+    assert [e.ref for e in Catalogue(path).entries()].count("docker.io/library/nginx") == 1
