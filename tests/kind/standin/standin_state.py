@@ -25,7 +25,7 @@ def clusters() -> dict[str, dict[str, str]]:
 def podwalk(*arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
     """Run podwalk with the embedded clusters' home."""
     environment = {**os.environ, "PODWALK_HOME": str(HOME)}
-    command = [sys.executable, "-m", "podwalk.cli.main", *arguments]
+    command = [sys.executable, "-c", "from podwalk.cli.main import main; main()", *arguments]
     return subprocess.run(command, env=environment, capture_output=capture, text=True, check=False)
 
 
