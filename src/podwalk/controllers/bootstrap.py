@@ -31,7 +31,7 @@ def kubernetes_objects(config: ManagerConfig) -> list[Object]:
         },
         "spec": {
             "type": "ClusterIP",
-            "clusterIP": config.kubernetes_service_ip,
+            "clusterIP": config.api_service_ip,
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
             "sessionAffinity": "None",
         },

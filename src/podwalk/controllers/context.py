@@ -22,7 +22,7 @@ class ManagerConfig:
     node_cidr_mask: int = 24
     ca_cert: str = ""
     api_address: tuple[str, int] = ("172.18.0.2", 6443)
-    kubernetes_service_ip: str = "10.96.0.1"
+    api_service_ip: str = "10.96.0.1"
     node_monitor_grace_period: float = 40.0
 
 
