@@ -1,0 +1,86 @@
+"""PATCH: the four kinds of patch, on objects and on scales.
+
+Upstream: k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from podwalk.api.errors import ApiError, bad_request
+from podwalk.api.meta import Object
+from podwalk.api.resources import Resource
+from podwalk.apiserver import patches
+from podwalk.apiserver.http import bodies, objects
+from podwalk.apiserver.http.routes import Target
+from podwalk.apiserver.options import WriteOptions
+from podwalk.apiserver.registry import subresources
+from podwalk.apiserver.registry.core import Registry
+from podwalk.apiserver.store import Stored
+
+JSON = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(slots=True)
+class Patched:
+    """What a patch did."""
+
+    stored: Stored
+    created: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def _parse(raw: bytes, kind: str) -> Any:
+    found = bodies.parse_json(raw, kind)
+    bodies.check_depth(found)
+    return found
+
+
+def _apply_to(kind: str, api_version: str, obj: Object, patch: Any, content_type: str) -> Object:
+    if content_type == JSON:
+        return patches.json_patch(obj, patch)
+    if not isinstance(patch, dict):
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        )
+    if content_type == MERGE:
+        merged: Object = patches.merge_patch(obj, patch)
+        return merged
+    merged = patches.merge_patch(obj, patch)
+    return merged
+
+
+def patch_object(
+    registry: Registry, target: Target, raw: bytes, content_type: str, options: WriteOptions, *, named_manager: bool
+) -> Patched:
+    """Patch an object or a part of it. Raises ApiError."""
+    resource: Resource = target.resource
+    if content_type not in (JSON, MERGE, STRATEGIC):
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    patch = _parse(raw, resource.kind)
+    done = Patched(Stored({}, 0))
+
+    def transform(obj: Object) -> Object:
+        patched = _apply_to(resource.kind, resource.api_version, obj, patch, content_type)
+        patched, done.warnings = objects.checked(patched, resource.kind, resource.api_version, options.field_validation)
+        return patched
+
+    done.stored, _ = registry.update(
+        resource, target.namespace, target.name, transform, options, subresource=target.subresource
+    )
+    return done
+
+
+def patch_scale(registry: Registry, target: Target, raw: bytes, content_type: str, options: WriteOptions) -> Object:
+    """Patch a Scale; the new one. Raises ApiError."""
+    if content_type not in (JSON, MERGE, STRATEGIC):
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    stored = registry.get(target.resource, target.namespace, target.name)
+    patch = _parse(raw, "Scale")
+    scale = _apply_to("Scale", "autoscaling/v1", subresources.scale_of(stored), patch, content_type)
+    scale, _ = objects.checked(scale, "Scale", "autoscaling/v1", options.field_validation)
+    return subresources.update_scale(registry, target.resource, target.namespace, target.name, scale, options)
