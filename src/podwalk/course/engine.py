@@ -111,7 +111,7 @@ class Course:
             present = self._present(lab)
             self.progress.end(lab.name, self._uid)
             gone = list(lab.namespaces)
-            if not self.running():
+            if not [name for name in self.running() if name != lab.name]:
                 gone.append(control.NAMESPACE)
             self._asking(lambda client: delete_namespaces(client, self._ours(client, lab, gone)))
             if not present:

@@ -221,11 +221,14 @@ class Progress:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
+            if self._version(db) != VERSION:
+                # The switch to write-ahead mode needs the file alone, and sqlite does not wait for that by itself.
+                with exclusive(self.path.with_name(f"{self.path.name}.setup")):
+                    db.execute("PRAGMA journal_mode = WAL")
+                    self._migrate(db)
             # NORMAL would be safe against a killed process too; FULL also keeps the last fact over a power cut.
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
-            self._migrate(db)
             if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError(f"{self.path} is damaged")
         except BaseException:
@@ -233,25 +236,30 @@ class Progress:
             raise
         return db
 
-    def _migrate(self, db: sqlite3.Connection) -> None:
-        # Read without a lock first: every command but the very first finds the file up to date.
-        if int(db.execute("PRAGMA user_version").fetchone()[0]) == VERSION:
-            return
+    def _version(self, db: sqlite3.Connection) -> int:
+        """The file's version; writes nothing. Raises ProgressError (a newer file) or DatabaseError (a foreign one)."""
+        with _transaction(db, "DEFERRED"):
+            found = int(db.execute("PRAGMA user_version").fetchone()[0])
+            tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if found > VERSION:
+            raise ProgressError(
+                f"{self.path}: version {found} is of a newer podwalk (this one knows {VERSION}); update podwalk"
+            )
+        if found == 0 and tables:
+            raise sqlite3.DatabaseError(f"{self.path} is a database of something else")
+        return found
+
+    @staticmethod
+    def _migrate(db: sqlite3.Connection) -> None:
         with _transaction(db):
             found = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if found > VERSION:
-                raise ProgressError(
-                    f"{self.path}: version {found} is of a newer podwalk (this one knows {VERSION}); update podwalk"
-                )
-            if found == 0 and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                raise sqlite3.DatabaseError(f"{self.path} is a database of something else")
             for script in _MIGRATIONS[found:]:
                 for statement in filter(str.strip, script.split(";")):
                     db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _replace(self) -> sqlite3.Connection:
-        with exclusive(self.path.with_name(self.path.name + ".lock")):
+        with exclusive(self.path.with_name(f"{self.path.name}.repair")):
             try:
                 # Another process may have met the same damage and already begun a new file: that one is not to go.
                 return self._open()
@@ -296,9 +304,9 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def _transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
     # IMMEDIATE takes the write lock at once: a transaction that upgrades later may fail instead of waiting.
-    db.execute("BEGIN IMMEDIATE")
+    db.execute(f"BEGIN {kind}")
     try:
         yield db
     except BaseException:

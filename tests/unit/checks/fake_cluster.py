@@ -46,7 +46,7 @@ class FakeClient:
     ) -> list[Object]:
         self._cluster.must_answer()
         kind = kind if isinstance(kind, str) else kind.kind
-        wanted = selectors.parse(label_selector) if label_selector else selectors.everything
+        wanted = selectors.parse_label_selector(label_selector)
         return [
             copy.deepcopy(o)
             for (k, _), o in self._cluster.objects.items()
