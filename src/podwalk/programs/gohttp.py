@@ -202,30 +202,16 @@ def sniff(body: bytes) -> str:
 
 def go_writer(request: Request, response: Response, close: bool) -> Iterable[bytes]:
     """Yield the bytes of an answer as net/http sends them."""
-    reason = _REASONS.get(response.status, f"status code {response.status}")
-    head = [f"HTTP/1.1 {response.status:03d} {reason}"]
-    head += [f"{name}: {value}" for name, value in sorted(response.headers)]
-    head.append(f"Date: {gotext.http_date()}")
     bodiless = response.status in (204, 304) or response.status < 200
     chunks = iter(()) if bodiless else _pieces(response.body)
     first = next(chunks, b"")
-    whole = isinstance(response.body, bytes) and len(first) <= _BUFFER
-    head_request = request.method == "HEAD"
-    if whole and not bodiless and (first or not head_request):
-        head.append(f"Content-Length: {len(first)}")
-    if response.content_type or first:
-        head.append(f"Content-Type: {response.content_type or sniff(first)}")
-    if close:
-        head.append("Connection: close")
-    elif request.version == "HTTP/1.0":
-        head.append("Connection: keep-alive")
-    chunked = not whole and not bodiless and not head_request and request.version != "HTTP/1.0"
-    if chunked:
-        head.append("Transfer-Encoding: chunked")
-    yield ("\r\n".join(head) + "\r\n\r\n").encode("latin-1", "replace") + (
-        first if whole and not head_request and not bodiless else b""
-    )
-    if head_request or whole or bodiless:
+    whole = bodiless or (isinstance(response.body, bytes) and len(first) <= _BUFFER)
+    silent = bodiless or request.method == "HEAD"
+    chunked = not whole and not silent and request.version != "HTTP/1.0"
+    length = f"{len(first)}" if whole and not bodiless and (first or not silent) else ""
+    head = _go_head(request, response, close, length, first, chunked)
+    yield head + (first if whole and not silent else b"")
+    if silent or whole:
         return
     piece: bytes | None = first
     while piece is not None:
@@ -234,6 +220,31 @@ def go_writer(request: Request, response: Response, close: bool) -> Iterable[byt
         piece = next(chunks, None)
     if chunked and not response.hijack:
         yield b"0\r\n\r\n"
+
+
+def _go_head(request: Request, response: Response, close: bool, length: str, first: bytes, chunked: bool) -> bytes:
+    """Return status line and headers: what the handler set, sorted; then what net/http adds, in its order."""
+    modern = request.version != "HTTP/1.0"
+    set_by_handler = list(response.headers)
+    if response.content_type:
+        set_by_handler.append(("Content-Type", response.content_type))
+    if response.close:
+        set_by_handler.append(("Connection", "close"))
+    added = [("Date", gotext.http_date())]
+    if length:
+        added.append(("Content-Length", length))
+    if first and not response.content_type:
+        added.append(("Content-Type", sniff(first)))
+    if close and not response.close and modern:
+        added.append(("Connection", "close"))
+    elif not close and not modern:
+        added.append(("Connection", "keep-alive"))
+    if chunked:
+        added.append(("Transfer-Encoding", "chunked"))
+    reason = _REASONS.get(response.status, f"status code {response.status}")
+    lines = [f"HTTP/1.{int(modern)} {response.status:03d} {reason}"]
+    lines += [f"{name}: {value}" for name, value in sorted(set_by_handler) + added]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
 def _pieces(body: bytes | Iterable[bytes]) -> Any:

@@ -134,7 +134,7 @@ def test_webserver_serves_files(start: Callable[..., Program], tmp_path: Path) -
     assert (status, body) == (404, "404 page not found\n")
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert '<a href="a.txt">a.txt</a>' in fetch(port, f"{tmp_path}/")[2]
-    assert exchange(port, f"GET {tmp_path} HTTP/1.0\n\n").startswith("HTTP/1.1 301 ")
+    assert exchange(port, f"GET {tmp_path} HTTP/1.0\n\n", 0).startswith("HTTP/1.0 301 ")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 2), (signal.SIGINT, 1)])

@@ -39,6 +39,18 @@ class TestHTTP:
             "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nhi"
         )
 
+    def test_headers_that_the_handler_set_come_first(self, ports: tuple[int, int]) -> None:
+        raw = exchange(ports[0], "GET /dial HTTP/1.1\nHost: x\nConnection: close\n\n")
+        assert re.sub(r"Date: [^\r]+", "Date: D", raw) == (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+            "Date: D\r\nContent-Length: 39\r\nConnection: close\r\n\r\nrequest parameter not specified. <nil>\n"
+        )
+
+    def test_an_old_client_is_answered_in_its_version(self, ports: tuple[int, int]) -> None:
+        raw = exchange(ports[0], "GET /hostname HTTP/1.0\n\n", 0)
+        assert raw.startswith("HTTP/1.0 200 OK\r\n")
+        assert "Connection" not in raw
+
     def test_a_connection_serves_several_requests(self, ports: tuple[int, int]) -> None:
         asked = "GET /echo?msg=one HTTP/1.1\nHost: x\n\nGET /echo?msg=two HTTP/1.1\nHost: x\nConnection: close\n\n"
         raw = exchange(ports[0], asked, 2)
