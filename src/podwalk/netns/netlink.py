@@ -158,7 +158,13 @@ class Netlink:
         self._add_link(name, "bridge", b"", mtu=mtu)
 
     def add_veth(
-        self, name: str, peer: str, peer_ns_fd: int | None = None, mtu: int | None = None, mac: str | None = None
+        self,
+        name: str,
+        peer: str,
+        peer_ns_fd: int | None = None,
+        mtu: int | None = None,
+        mac: str | None = None,
+        peer_mac: str | None = None,
     ) -> None:
         """Create a pair of cable ends, `name` here and `peer` here or in the namespace behind `peer_ns_fd`.
 
@@ -169,6 +175,8 @@ class Netlink:
             attrs += rt.number(rt.IFLA_NET_NS_FD, peer_ns_fd)
         if mtu is not None:
             attrs += rt.number(rt.IFLA_MTU, mtu)
+        if peer_mac is not None:
+            attrs += rt.attribute(rt.IFLA_ADDRESS, rt.pack_mac(peer_mac))
         other_end = rt.attribute(rt.VETH_INFO_PEER, rt.LINK_HEADER.pack(0, 0, 0, 0, 0) + attrs)
         self._add_link(name, "veth", other_end, mtu=mtu, mac=mac)
 

@@ -5,9 +5,10 @@ it is pid 1 of the pid namespace, so its death, however sudden, ends everything 
 and mounts with it. Nothing has to be cleaned up on the host. Nodes nest the same way (kind's node containers).
 """
 
+import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from podwalk.netns.process import Channel, SpawnError, spawn
 NODE_NAMESPACES = (
     sc.CLONE_NEWNS | sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWPID | sc.CLONE_NEWCGROUP
 )
+_HOST_CAPABILITIES = (17, 22, 25)  # CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_SYS_TIME: of real root they reach the machine
 _NEEDED_CAPABILITIES = (12, 21)  # CAP_NET_ADMIN, CAP_SYS_ADMIN
 
 
@@ -70,6 +72,9 @@ def _sandbox_init(channel: Channel, main: Callable[[], int]) -> int:
         socket.sethostname("podwalk")
         if seccomp.single_uid():
             seccomp.fake_credential_calls()
+        else:
+            for capability in _HOST_CAPABILITIES:
+                sc.prctl(sc.PR_CAPBSET_DROP, capability)
         raise_loopback()
     except OSError as error:
         channel.send({"error": str(error)})
@@ -111,9 +116,14 @@ class NodeProcess:
     pidfd: int
     _channel: Channel
 
-    def netns_fd(self) -> int:
-        """Open the node's network namespace; close it soon, for an open descriptor keeps a dead node's network alive."""
-        return os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    @contextlib.contextmanager
+    def netns_fd(self) -> Iterator[int]:
+        """Open the node's network namespace for a `with` block: kept open it would keep a dead node's network alive."""
+        fd = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def go(self) -> None:
         """Let the node run its main function."""

@@ -136,10 +136,10 @@ def is_subreaper() -> bool:
 
 
 def set_capabilities(mask: int) -> None:
-    """capset(2): make permitted, effective and inheritable exactly `mask` (bit = number of the capability)."""
+    """capset(2): make permitted and effective exactly `mask` (bit = number of the capability), inheritable empty."""
     header = struct.pack("=Ii", 0x20080522, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
-    data = struct.pack("=6I", low, low, low, high, high, high)
+    data = struct.pack("=6I", low, low, 0, high, high, 0)
     _check(_libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(data)), "capset")
 
 
@@ -168,7 +168,7 @@ def set_filter(instructions: bytes) -> None:
     """Install a seccomp filter (struct sock_filter, packed) on this process and all its descendants."""
 
     class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012
+        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
     program = Program(len(instructions) // 8, instructions)
     mode_filter, zero = ctypes.c_ulong(2), ctypes.c_ulong(0)
