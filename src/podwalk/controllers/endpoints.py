@@ -70,7 +70,9 @@ def desired(service: Object, pods: Iterable[Object], current: Object | None, tri
     new["metadata"].pop("annotations", None)
     if annotations:
         new["metadata"]["annotations"] = annotations
-    new["subsets"] = subsets
+    new.pop("subsets", None)
+    if subsets:
+        new["subsets"] = subsets
     return new
 
 

@@ -93,4 +93,4 @@ def _stamped(written: Object, trigger: str | None) -> Object:
     written["metadata"].pop("annotations", None)
     if annotations:
         written["metadata"]["annotations"] = annotations
-    return written
+    return slices.on_the_wire(written)

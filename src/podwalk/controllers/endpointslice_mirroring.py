@@ -95,9 +95,9 @@ class EndpointSliceMirroringController(Controller):
             # Without the Endpoints the slices are the garbage collector's; with a selector they are another loop's.
             changes = slices.Changes(delete=mine if endpoints is not None else [])
         for new in changes.create:
-            self._writes.note(key, await self.client.create(new))
+            self._writes.note(key, await self.client.create(slices.on_the_wire(new)))
         for changed in changes.update:
-            self._writes.note(key, await self.client.update(changed))
+            self._writes.note(key, await self.client.update(slices.on_the_wire(changed)))
         for gone in changes.delete:
             self._writes.note_deleted(key, meta.key(gone))
             await self.client.delete("EndpointSlice", meta.name(gone), meta.namespace(gone))

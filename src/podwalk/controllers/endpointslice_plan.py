@@ -136,6 +136,11 @@ def _hints(service: Object, endpoint: Object) -> Object:
     return hints
 
 
+def on_the_wire(written: Object) -> Object:
+    """The slice as Go writes it: empty lists are null."""
+    return {**written, "endpoints": written["endpoints"] or None, "ports": written["ports"] or None}
+
+
 def slice_labels(service: Object) -> dict[str, str]:
     """The labels of a Service's slices: the Service's own, the headless mark, and ours."""
     labels = {k: v for k, v in meta.labels(service).items() if k not in _RESERVED}

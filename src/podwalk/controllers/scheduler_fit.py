@@ -51,6 +51,9 @@ class Misfit:
 def misfits(pod: Object, state: NodeState) -> list[Misfit]:
     """The reasons of the first plugin that refuses the node; empty where the Pod fits."""
     node = state.node
+    named = _named_nodes(pod)
+    if named is not None and state.name not in named:
+        return [Misfit("node(s) didn't satisfy plugin(s) [NodeAffinity]")]
     tolerations = pod["spec"].get("tolerations") or ()
     cordon = {"key": UNSCHEDULABLE_TAINT, "effect": "NoSchedule"}
     if (node.get("spec") or {}).get("unschedulable") and not tolerates(tolerations, cordon):
@@ -62,6 +65,19 @@ def misfits(pod: Object, state: NodeState) -> list[Misfit]:
     if _port_conflict(pod, state.pods):
         return [Misfit("node(s) didn't have free ports for the requested pod ports", resolvable=True)]
     return _resource_misfits(pod, state)
+
+
+def _named_nodes(pod: Object) -> set[str] | None:
+    """The only nodes that are looked at, where every term of the affinity names some (a daemon's Pod does)."""
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
+    out: set[str] = set()
+    for term in terms:
+        fields = [f for f in term.get("matchFields") or () if f["key"] == "metadata.name" and f["operator"] == "In"]
+        if not fields:
+            return None
+        out |= set.intersection(*(set(f["values"]) for f in fields))
+    return out if terms else None
 
 
 def untolerated_taint(node: Object, tolerations: Iterable[Object], effects: tuple[str, ...]) -> Object | None:

@@ -51,7 +51,7 @@ def test_what_is_mirrored(labels: dict[str, str], spec: Object, expected: bool) 
 async def test_the_mirror_follows_and_goes(fake: FakeClient) -> None:
     def addresses() -> list[str]:
         found = [s for s in fake.all("EndpointSlice") if meta.name(s) != "kubernetes"]
-        return [a for s in found for e in s["endpoints"] for a in e["addresses"]]
+        return [a for s in found for e in s["endpoints"] or () for a in e["addresses"]]
 
     await fake.create(service(selector=None))
     made = await fake.create(hand_made())

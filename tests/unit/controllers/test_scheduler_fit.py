@@ -49,7 +49,7 @@ def affine(*expressions: Object, **term: object) -> Object:
         (
             affine(matchFields=[{"key": "metadata.name", "operator": "In", "values": ["b"]}]),
             node("a"),
-            ["node(s) didn't match Pod's node affinity/selector"],
+            ["node(s) didn't satisfy plugin(s) [NodeAffinity]"],
         ),
     ],
 )
