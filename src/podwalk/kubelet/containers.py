@@ -12,9 +12,10 @@ import os
 import secrets
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
@@ -74,6 +75,7 @@ class Run:
     started_at: str
     message_file: Path | None
     environment: dict[str, str]
+    mount_namespace: int
     probers: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -210,6 +212,7 @@ class ContainerRunner:
             started_at=started_at,
             message_file=message_file,
             environment=dict(spec.env),
+            mount_namespace=_mount_namespace(process.pid),
         )
         run.pumps = [Pump(process.stdout_fd, "stdout", run.log)]
         if process.stderr_fd is not None:
@@ -268,6 +271,7 @@ class ContainerRunner:
 
     def _ended(self, run: Run, code: int) -> None:
         record = self.record
+        _kill_leftovers(run.mount_namespace)
         for pump in run.pumps:
             pump.drain()
         run.log.close()
@@ -397,7 +401,8 @@ class ContainerRunner:
             return "" if outcome.ok else outcome.message
 
         work = asyncio.create_task(act())
-        await asyncio.wait([work, run.exited], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [work, run.exited]
+        await asyncio.wait(either, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             work.cancel()
             return
@@ -435,6 +440,28 @@ class ContainerRunner:
                 reader.close()
             runtime.release(process)
         return (128 - code if code < 0 else code), bytes(output)
+
+
+def _mount_namespace(pid: int | str) -> int:
+    """The number of a process's mount namespace; 0 where the process has gone."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/mnt").st_ino
+    except OSError:
+        return 0
+
+
+def _kill_leftovers(namespace: int) -> None:
+    """Kill what a container's first process left behind.
+
+    Elsewhere it is pid 1 of its own pid namespace and takes all with it; here the pause process is. What shares the
+    container's mount namespace is the container's.
+    """
+    if not namespace:
+        return
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and _mount_namespace(entry) == namespace:
+            with suppress(OSError):
+                os.kill(int(entry), signal.SIGKILL)
 
 
 class _Sink:

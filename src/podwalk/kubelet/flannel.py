@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ class Flannel:
         self._netlink.replace_route(peer.pod_cidr, via=peer.gateway, dev=DEVICE, onlink=True)
 
     def _forget(self, peer: Peer) -> None:
-        steps = (
+        steps: tuple[Callable[[], None], ...] = (
             lambda: self._netlink.delete_route(peer.pod_cidr, via=peer.gateway, dev=DEVICE),
             lambda: self._netlink.delete_fdb(DEVICE, peer.vtep_mac, peer.public_ip),
             lambda: self._netlink.delete_neighbour(DEVICE, peer.gateway),

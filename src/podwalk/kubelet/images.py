@@ -73,13 +73,15 @@ class Entry:
     uid: int | None = None
     root: str = "default"
     binds: tuple[str, ...] = ()
+    programs: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
     """What to run for an image with a container's command and arguments.
 
-    ``files`` are placed in the container's root, ``binds`` are paths of this machine that it sees read-only.
+    ``files`` are placed in the container's root, ``programs`` are files there that can be executed, ``binds`` are
+    paths of this machine that it sees read-only.
     """
 
     image: str
@@ -91,6 +93,7 @@ class ResolvedImage:
     uid: int | None
     root: str
     binds: tuple[str, ...] = ()
+    programs: dict[str, bytes] = field(default_factory=dict)
 
 
 def split(image: str) -> tuple[str, str, str]:
@@ -152,7 +155,7 @@ def _nginx() -> Entry:
         return Entry(ref, f"nginx ({found})", cmd=(found, "-g", "daemon off;"), files=files)
     # Not /usr/sbin/nginx: /usr is the machine's own, read-only.
     launcher = {"/nginx": _launcher(_PROGRAMS / "nginx.py")}
-    return Entry(ref, "podwalk's stand-in for nginx (nginx is not installed)", cmd=("/nginx",), files=launcher)
+    return Entry(ref, "podwalk's stand-in for nginx (nginx is not installed)", cmd=("/nginx",), programs=launcher)
 
 
 def builtin() -> list[Entry]:
@@ -161,7 +164,9 @@ def builtin() -> list[Entry]:
     echo = {"/http-echo": _launcher(_PROGRAMS / "http_echo.py")}
     dns = (sys.executable, "-m", "podwalk.dns")
     return [
-        Entry("registry.k8s.io/e2e-test-images/agnhost", "podwalk's agnhost", ("/agnhost",), ("pause",), files=agnhost),
+        Entry(
+            "registry.k8s.io/e2e-test-images/agnhost", "podwalk's agnhost", ("/agnhost",), ("pause",), programs=agnhost
+        ),
         _nginx(),
         _busybox(),
         _shell("docker.io/nicolaka/netshoot", "a shell with this machine's tools", "bash"),
@@ -171,7 +176,7 @@ def builtin() -> list[Entry]:
         _shell("docker.io/curlimages/curl", "curl of this machine", entrypoint=("curl",)),
         Entry("registry.k8s.io/pause", "sleeps for ever", ("sleep", "infinity")),
         Entry("registry.k8s.io/coredns/coredns", "podwalk's cluster DNS", dns, env={"PYTHONPATH": _source_path()}),
-        Entry("docker.io/hashicorp/http-echo", "podwalk's http-echo", ("/http-echo",), files=echo),
+        Entry("docker.io/hashicorp/http-echo", "podwalk's http-echo", ("/http-echo",), programs=echo),
     ]
 
 
@@ -260,6 +265,7 @@ class Catalogue:
             uid=entry.uid,
             root=entry.root,
             binds=entry.binds,
+            programs=entry.programs,
         )
 
     def _refresh(self) -> None:

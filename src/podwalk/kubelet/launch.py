@@ -5,7 +5,9 @@ Stands in for ``generateContainerConfig`` of pkg/kubelet/kuberuntime/kuberuntime
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from podwalk.api.meta import Object
@@ -15,6 +17,8 @@ from podwalk.kubelet.images import ResolvedImage
 from podwalk.netns import containers as runtime
 from podwalk.netns.containers import ContainerSpec, Mount
 from podwalk.netns.pods import PodSandbox
+
+PROGRAM_DIRECTORY = Path("/var/lib/kubelet/programs")
 
 
 @dataclass(slots=True)
@@ -54,6 +58,18 @@ def capabilities(container: Object) -> frozenset[str]:
     return runtime.ALL_CAPABILITIES if "ALL" in add else frozenset(base | add)
 
 
+def _program(data: bytes) -> Path:
+    """An executable file of the node with this content, made once."""
+    path = PROGRAM_DIRECTORY / hashlib.sha256(data).hexdigest()[:16]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.chmod(0o755)
+        fresh.rename(path)
+    return path
+
+
 def container_spec(
     pod: Object,
     container: Object,
@@ -71,6 +87,7 @@ def container_spec(
         base["TERM"] = "xterm"
     mounts = [Mount(source, target, read_only) for source, target, read_only in surroundings.mounts]
     mounts += [Mount(path, path, True) for path in image.binds]
+    mounts += [Mount(str(_program(data)), path, True) for path, data in image.programs.items()]
     return ContainerSpec(
         sandbox=sandbox,
         container_id=container_id,

@@ -173,8 +173,7 @@ class PodWorker:
                 await self._set_up()
                 failed = not await self._initialize()
                 if not failed:
-                    mains = [self._runner(r).start() for r in self.records if r.kind == "container"]
-                    await asyncio.gather(*mains)
+                    await _all([self._runner(r).start() for r in self.records if r.kind == "container"])
         except TimeoutError:
             self._phase, self._reason = "Failed", "DeadlineExceeded"
             self._message = "Pod was active on the node longer than the specified deadline"
@@ -201,7 +200,7 @@ class PodWorker:
                 runner.start()
                 await runner.started.wait()
             elif record.kind == "init":
-                await self._runner(record).start()
+                await _all([self._runner(record).start()])
                 if record.exit_code != 0:
                     return False
         for record in self.records:
@@ -381,6 +380,14 @@ class PodWorker:
                 self._dirty.set()
                 await asyncio.sleep(retry)
                 retry = min(retry * 2, 2.0)
+
+
+async def _all(tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for tasks without cancelling them when the waiting is cancelled: containers are stopped, not dropped."""
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 def _text(error: BaseException) -> str:

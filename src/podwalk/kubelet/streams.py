@@ -14,6 +14,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -192,8 +193,8 @@ async def _relay(socket_: web.WebSocketResponse, process: ContainerProcess, exit
     if process.stderr_fd is not None:
         copies.append(asyncio.create_task(_copy(process.stderr_fd, STDERR, socket_)))
     try:
-        waiting = asyncio.ensure_future(asyncio.shield(exited))
-        await asyncio.wait([waiting, receiver], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [exited, receiver]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not exited.done():
             raise ConnectionResetError("the client went away")
         # A child of the command may hold the pipe open: do not wait for it for ever.
@@ -235,8 +236,8 @@ async def serve_attach(request: web.Request, run: Run) -> web.StreamResponse:
     )
     sender = asyncio.create_task(_send_all(queue, socket_))
     try:
-        ended = asyncio.ensure_future(asyncio.shield(run.exited))
-        await asyncio.wait([ended, receiver, sender], return_when=asyncio.FIRST_COMPLETED)
+        first: list[asyncio.Future[Any]] = [run.exited, receiver, sender]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if run.exited.done():
             drained = asyncio.create_task(queue.join())
             await asyncio.wait([drained, sender], return_when=asyncio.FIRST_COMPLETED)

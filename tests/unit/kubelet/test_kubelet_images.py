@@ -36,7 +36,7 @@ def test_names_that_no_image_can_have(image):
 def test_any_tag_of_agnhost_pauses_by_default(tag):
     found = Catalogue().resolve(AGNHOST + tag)
     assert found.argv == ["/agnhost", "pause"]
-    assert "/agnhost" in found.files
+    assert "/agnhost" in found.programs
 
 
 @pytest.mark.parametrize(
