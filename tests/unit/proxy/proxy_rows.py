@@ -174,4 +174,12 @@ ROWS = (
     ),
     _row("an external IP works as a load balancer's", _EXTERNAL, _BOTH, (OUTSIDE, LB_IP, 80), f"*{HERE}", f"*{THERE}"),
     _row("an external IP without endpoints refuses", _EXTERNAL, (), (OUTSIDE, LB_IP, 80), "refused"),
+    _row(
+        "a node port works on the node's loopback",
+        _NODE_PORT,
+        _BOTH,
+        (HOST, "127.0.0.1", NODE_PORT),
+        f"*{HERE}",
+        f"*{THERE}",
+    ),
 )
