@@ -25,7 +25,10 @@ def check(lab: Lab) -> None:
         lab.endpoints("canteen/menu").expect(lambda: lab.pod_ips("canteen/menu"))
 
     with lab.guard("menu kept its name, type and address", nudge="What did the screens know menu by?"):
-        lab.same("Service", "canteen/menu", "metadata.uid", "spec.type", "spec.clusterIP")
+        lab.same("Service", "canteen/menu", "spec.type", "spec.clusterIP")
+
+    with lab.guard("the printer still prints", nudge="Whose calls was the printer waiting for?"):
+        lab.same("Deployment", "canteen/printer", "metadata.uid", "spec.replicas", "spec.template.metadata.labels")
 
     with lab.guard("the till is the same Pod", nudge="Was it the till that needed a repair?"):
         lab.same_pod("canteen/till")

@@ -200,8 +200,13 @@ class Lab:
         return Observed(self._means, lambda: _uids(self.now, kind, pattern), show)
 
     def same(self, kind: str, ref: str, *paths: str) -> None:
-        """The object still has the values at these dotted paths that it had when the lab began."""
+        """The object still has the values at these dotted paths that it had when the lab began.
+
+        Could not tell where there was no such object then: a guard over nothing would guard nothing.
+        """
         self._ask()
+        if self.at_start.find(kind, ref) is None:
+            raise CouldNotTellError(f"the lab began without {kind.lower()} {ref} (a bug of the lab)")
         namespace, name = split_ref(ref)
         show = f"kubectl -n {namespace} get {kind.lower()} {name} -o yaml"
         look = Observed(self._means, lambda: self.now.fields(kind, ref, *paths), show)

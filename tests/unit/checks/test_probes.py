@@ -190,6 +190,7 @@ def test_what_is_equal_to_the_start_and_what_is_not() -> None:
     changed = step(lab, lambda: lab.same("Service", "shop/web", "spec.type", "spec.selector"))
     assert changed.finding
     assert (changed.finding.expected, changed.finding.observed) == ("spec.type: NodePort", "spec.type: ClusterIP")
+    assert step(lab, lambda: lab.same("Service", "shop/wbe", "spec.type")).verdict is Verdict.COULD_NOT_TELL
     cluster.remove("Service", "shop/web")
     assert step(lab, lambda: lab.same("Service", "shop/web", "spec.type")).verdict is Verdict.NOT_YET
 
