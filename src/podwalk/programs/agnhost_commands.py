@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from podwalk.programs.cobra import Command, Flag, Run
+from podwalk.programs.cobra import Command, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from podwalk.programs.cobra import Run
 
 VERSION = "2.57"
 

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import NamedTuple
 
 from podwalk.programs import gotext
 
-Run = Callable[[list[str], dict[str, str]], None]
+TYPE_CHECKING = False  # typing and collections.abc are slow to import, and only the type checker needs them
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[list[str], dict[str, str]], None]
 
 
-class Flag(NamedTuple):
+class Flag:
     """One flag: ``kind`` is int, string, bool or duration; ``default`` is kept as text."""
 
-    name: str
-    kind: str
-    default: str
-    usage: str
-    shorthand: str = ""
+    def __init__(self, name: str, kind: str, default: str, usage: str, shorthand: str = "") -> None:
+        self.name, self.kind, self.default, self.usage, self.shorthand = name, kind, default, usage, shorthand
 
 
-class Command(NamedTuple):
+class Command:
     """One subcommand. ``arguments`` is the exact number of positional arguments, or -1 for any (flags unparsed too)."""
 
-    use: str
-    short: str
-    long: str
-    run: Run
-    flags: tuple[Flag, ...] = ()
-    arguments: int = 0
+    def __init__(
+        self, use: str, short: str, long: str, run: Run, flags: tuple[Flag, ...] = (), arguments: int = 0
+    ) -> None:
+        self.use, self.short, self.long = use, short, long
+        self.run, self.flags, self.arguments = run, flags, arguments
 
     @property
     def name(self) -> str:
@@ -147,7 +145,8 @@ def _checked(name: str, kind: str, value: str) -> str:
 
 def usage(program: str, command: Command) -> str:
     """Return the usage text of a subcommand."""
-    flags = sorted((*command.flags, Flag("help", "bool", "false", f"help for {command.name}", "h")))
+    own_help = Flag("help", "bool", "false", f"help for {command.name}", "h")
+    flags = sorted((*command.flags, own_help), key=lambda flag: flag.name)
     heads = []
     for flag in flags:
         kind = "" if flag.kind == "bool" else f" {flag.kind}"

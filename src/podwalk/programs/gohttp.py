@@ -10,10 +10,16 @@ import _thread
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, NamedTuple
 
 from podwalk.programs import gotext
+
+TYPE_CHECKING = False  # typing and collections.abc are slow to import, and only the type checker needs them
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, BinaryIO
+
+    Handler = Callable[["Request"], "Response"]
+    Writer = Callable[["Request", "Response", bool], Iterable[bytes]]
 
 _REASONS = {
     100: "Continue", 101: "Switching Protocols", 200: "OK", 201: "Created", 202: "Accepted", 204: "No Content",
@@ -28,23 +34,30 @@ _REASONS = {
 _BUFFER = 2048  # net/http sends Content-Length for what fits its buffer, chunks for the rest
 _HEADER_LIMIT = 1 << 20
 
-Handler = Callable[["Request"], "Response"]
-Writer = Callable[["Request", "Response", bool], Iterable[bytes]]
 
-
-class Request(NamedTuple):
+class Request:
     """One request: the raw target, its path and query, the canonical headers, the body, who asked and whom."""
 
-    method: str
-    target: str
-    path: str
-    query: str
-    version: str
-    headers: dict[str, list[str]]
-    host: str
-    body: bytes
-    remote: tuple[str, int]
-    local: tuple[str, int]
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        version: str,
+        headers: dict[str, list[str]],
+        body: bytes = b"",
+        remote: tuple[str, int] = ("", 0),
+        local: tuple[str, int] = ("", 0),
+    ) -> None:
+        """Take the request line apart; ``Host`` is taken out of ``headers``. Raises BadRequest."""
+        self.method, self.target, self.version = method, target, version
+        self.host = headers.pop("Host", [""])[0]
+        self.headers, self.body, self.remote, self.local = headers, body, remote, local
+        whole = "://" in target.split("?")[0]
+        path, _, self.query = ("/" + target.split("://", 1)[1].partition("/")[2] if whole else target).partition("?")
+        try:
+            self.path = unescape(path)
+        except ValueError:
+            raise BadRequest("") from None
 
     @property
     def remote_addr(self) -> str:
@@ -70,15 +83,20 @@ class Request(NamedTuple):
         return self.query_value(name)
 
 
-class Response(NamedTuple):
+class Response:
     """An answer. ``content_type`` None lets the body decide; ``hijack`` drops the connection after the body."""
 
-    body: bytes | Iterable[bytes] = b""
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    content_type: str | None = None
-    close: bool = False
-    hijack: bool = False
+    def __init__(
+        self,
+        body: bytes | Iterable[bytes] = b"",
+        status: int = 200,
+        headers: tuple[tuple[str, str], ...] = (),
+        content_type: str | None = None,
+        close: bool = False,
+        hijack: bool = False,
+    ) -> None:
+        self.body, self.status, self.headers = body, status, headers
+        self.content_type, self.close, self.hijack = content_type, close, hijack
 
 
 class BadRequest(Exception):
@@ -268,23 +286,14 @@ def read_request(stream: BinaryIO, connection: socket.socket) -> Request | None:
         if not colon or not name or name != name.strip():
             raise BadRequest("")
         headers.setdefault(canonical(name), []).append(value.strip())
-    hosts = headers.pop("Host", [])
+    hosts = headers.get("Host", [])
     if version == "HTTP/1.1" and len(hosts) != 1:
         raise BadRequest(": missing required Host header" if not hosts else ": too many Host headers")
     if headers.get("Expect", [""])[0].lower() == "100-continue":
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = _read_body(stream, headers)
-    plain = target.split("://", 1)[1].partition("/")[2] if "://" in target.split("?")[0] else None
-    path, _, query = (target if plain is None else "/" + plain).partition("?")
-    try:
-        path = unescape(path)
-    except ValueError:
-        raise BadRequest("") from None
-    host = hosts[0] if hosts else ""
-    return Request(
-        method, target, path, query, version, headers, host, body,
-        connection.getpeername()[:2], connection.getsockname()[:2],
-    )  # fmt: skip
+    ends = connection.getpeername()[:2], connection.getsockname()[:2]
+    return Request(method, target, version, headers, body, *ends)
 
 
 def _read_body(stream: BinaryIO, headers: dict[str, list[str]]) -> bytes:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Any
 
 from podwalk.programs import goclient, gohttp, gotext
 from podwalk.programs.gohttp import Request, Response, text
+
+TYPE_CHECKING = False  # typing and collections.abc are slow to import, and only the type checker needs them
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def no_snat_test(_arguments: list[str], flags: dict[str, str]) -> None:

@@ -74,11 +74,8 @@ def _terminate(delay: int) -> None:
 
 
 def _override(handler: gohttp.Handler, target: str) -> gohttp.Handler:
-    path, _, query = target.partition("?")
-
     def always(request: Request) -> Response:
-        blank = request._replace(method="GET", target=target, path=path, query=query, headers={}, body=b"")
-        return handler(blank)
+        return handler(Request("GET", target, request.version, {}, b"", request.remote, request.local))
 
     return always
 

@@ -14,10 +14,13 @@ if not __package__:
 
 import os
 import time
-from collections.abc import Iterable
 
 from podwalk.programs import gohttp, gotext
 from podwalk.programs.gohttp import Request, Response
+
+TYPE_CHECKING = False  # typing and collections.abc are slow to import, and only the type checker needs them
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VERSION = "nginx/1.27.5"
 ROOT = "/usr/share/nginx/html"
@@ -53,13 +56,13 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _page(status: int) -> Response:
+def _page(status: int, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     title = f"{status} {_REASONS[status]}"
     lines = (
         "<html>", f"<head><title>{title}</title></head>", "<body>", f"<center><h1>{title}</h1></center>",
         f"<hr><center>{VERSION}</center>", "</body>", "</html>", "",
     )  # fmt: skip
-    return Response("\r\n".join(lines).encode(), status, (), "text/html")
+    return Response("\r\n".join(lines).encode(), status, headers, "text/html")
 
 
 def _find(request: Request) -> Response:
@@ -68,7 +71,7 @@ def _find(request: Request) -> Response:
     path = gohttp.clean_path(request.path)
     file = ROOT + path + ("index.html" if path.endswith("/") else "")
     if os.path.isdir(file):
-        return _page(301)._replace(headers=(("Location", f"http://{request.host}{path}/"),))
+        return _page(301, (("Location", f"http://{request.host}{path}/"),))
     try:
         with open(file, "rb") as stream:
             body, modified = stream.read(), int(os.fstat(stream.fileno()).st_mtime)

@@ -9,11 +9,14 @@ import _thread
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
 
 from podwalk.programs import goclient, gohttp, gotext
 from podwalk.programs.gohttp import Request, Response, text
 from podwalk.programs.netexec import tls_context
+
+TYPE_CHECKING = False  # typing and collections.abc are slow to import, and only the type checker needs them
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 def serve_hostname(_arguments: list[str], flags: dict[str, str]) -> None:
@@ -31,7 +34,7 @@ def serve_hostname(_arguments: list[str], flags: dict[str, str]) -> None:
 
         def answer(request: Request) -> Response:
             gotext.log(f"HTTP request from {request.remote_addr}")
-            return text(hostname)._replace(close=close)
+            return Response(hostname.encode(), close=close)
 
         gohttp.serve(gohttp.listen_or_exit(port), answer)
 
@@ -205,7 +208,8 @@ def webserver(_arguments: list[str], flags: dict[str, str]) -> None:
 
     def answer(request: Request) -> Response:
         response = _file(request)
-        return response._replace(headers=response.headers + _CORS)
+        response.headers += _CORS
+        return response
 
     gohttp.serve(gohttp.listen_or_exit(port), gohttp.mux({"/": answer}))
     gotext.wait_for_ever()

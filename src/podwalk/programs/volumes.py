@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
 
 from podwalk.programs import gotext
+
+TYPE_CHECKING = False  # typing and collections.abc are slow to import, and only the type checker needs them
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CONTENT = "mount-tester new file\n"
 

@@ -295,3 +295,12 @@ class TestCommandLine:
         done = run("agnhost.py", *arguments)
         assert done.returncode == 1
         assert done.stderr.startswith(message)
+
+
+def test_a_server_loads_nothing_slow() -> None:
+    """A cluster runs dozens of these: what each would load and not use is start-up time and memory."""
+    imports = "from podwalk.programs import agnhost, netexec, servers, simple"
+    code = f"import sys; sys.path.append({str(PROGRAMS.parents[1])!r}); {imports}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    slow = {"typing", "re", "json", "asyncio", "http", "http.server", "urllib.parse", "ssl", "subprocess", "threading"}
+    assert not slow & set(done.stdout.split())
