@@ -20,6 +20,7 @@ from podwalk.client.rest import Client
 from podwalk.netns import command, guard
 from podwalk.netns.reaper import Reaper
 from podwalk.proxy import conntrack, model, names, render, restore
+from podwalk.proxy.health import HealthServers
 
 log = logging.getLogger(__name__)
 
@@ -151,10 +152,20 @@ async def run(
     async with asyncio.TaskGroup() as group:
         for informer in (sources.services, sources.slices, sources.nodes):
             group.create_task(informer.run(), name=f"kube-proxy {informer.resource.plural}")
-        await keep_synced(proxier, sources, on_synced)
+        health = HealthServers()
+        await health.start()
+        try:
+            await keep_synced(proxier, sources, on_synced, health)
+        finally:
+            health.close()
 
 
-async def keep_synced(proxier: Proxier, sources: Sources, on_synced: Callable[[], None] | None = None) -> None:
+async def keep_synced(
+    proxier: Proxier,
+    sources: Sources,
+    on_synced: Callable[[], None] | None = None,
+    health: HealthServers | None = None,
+) -> None:
     """Sync now and after every change, for ever; a failure is logged and retried with back-off."""
     changed = asyncio.Event()
 
@@ -189,6 +200,8 @@ async def keep_synced(proxier: Proxier, sources: Sources, on_synced: Callable[[]
             changed.set()
             continue
         retry = _FIRST_RETRY
+        if health is not None:
+            await health.update(proxier.ports)
         if on_synced is not None:
             on_synced()
             on_synced = None
