@@ -74,6 +74,17 @@ COMMANDS = (
             _lazy("simple", "entrypoint_tester"), (), -1),
     Command("etc-hosts", "Prints the host's /etc/hosts file", 'Prints the "hosts" file of this host.',
             _lazy("simple", "etc_hosts")),
+    Command(
+        "guestbook", "Creates a HTTP server with various endpoints representing a guestbook app",
+        "Serves /get and /set of a store, /register for replicas, and /guestbook, which asks agnhost-primary to write\n"
+        "and agnhost-replica to read.",
+        _lazy("guestbook", "run"),
+        (
+            Flag("http-port", "string", "80", "HTTP Listen Port"),
+            Flag("backend-port", "string", "6379", "Backend's HTTP Listen Port"),
+            Flag("replicaof", "string", "", "The host's name to register to"),
+        ),
+    ),
     Command("liveness", "Starts a server that is alive for 10 seconds",
             "A server that is alive for 10 seconds, then reports unhealthy for the rest of its existence.",
             _lazy("servers", "liveness")),

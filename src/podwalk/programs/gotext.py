@@ -12,7 +12,9 @@ import time
 
 TYPE_CHECKING = False  # typing and collections.abc are slow to import, and only the type checker needs them
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    JSON = str | Sequence["JSON"] | Mapping[str, "JSON"]
 
 _START = time.monotonic()
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -117,7 +119,7 @@ def quote(text: str) -> str:
     return '"' + "".join(simple.get(c, c if c.isprintable() else f"\\x{ord(c):02x}") for c in text) + '"'
 
 
-def json_text(value: str | Sequence[str] | dict[str, str] | dict[str, list[str]]) -> str:
+def json_text(value: JSON) -> str:
     """Return ``value`` as Go's ``json.Marshal``: keys sorted, no spaces, ``< > &`` escaped."""
     if isinstance(value, str):
         return '"' + "".join(_json_character(c) for c in value) + '"'

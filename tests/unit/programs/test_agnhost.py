@@ -241,6 +241,34 @@ def test_net_serves_its_runners(start: Callable[..., Program]) -> None:
     assert fetch(port, "/elsewhere")[::2] == (404, "404 page not found\n")
 
 
+def test_guestbook_keeps_entries(start: Callable[..., Program]) -> None:
+    port = free_port()
+    start("agnhost.py", "guestbook", f"--http-port={port}", f"--backend-port={port}")
+    answers(port)
+    assert fetch(port, "/set?key=a&value=1")[2] == '{"message":"Updated"}'
+    assert fetch(port, "/register?host=127.0.0.9")[2] == '{"data":{"a":"1"}}'
+    assert fetch(port, "/get?key=a")[2] == '{"data":"1"}'
+    assert fetch(port, "/get")[2] == '{"data":{"a":"1"}}'
+    assert fetch(port, "/set?value=1")[::2] == (400, "cannot set with empty key.\n")
+    assert fetch(port, "/guestbook?cmd=drop")[::2] == (400, "unsupported cmd: 'drop'\n")
+
+
+def test_a_guestbook_replica_copies_its_primary(start: Callable[..., Program]) -> None:
+    primary, replica = free_port(), free_port()
+    start("agnhost.py", "guestbook", f"--http-port={primary}", "--backend-port=1")
+    answers(primary)
+    fetch(primary, "/set?key=a&value=1")
+    copy = start(
+        "agnhost.py", "guestbook", f"--http-port={replica}", f"--backend-port={primary}", "--replicaof=127.0.0.1"
+    )
+    copy.wait_for("Registered to node: 127.0.0.1")
+    assert fetch(replica, "/get?key=a")[2] == '{"data":"1"}'
+    message = "encountered error while propagating to replica '127.0.0.1': Get "
+    status, _, body = fetch(primary, "/set?key=a&value=2")
+    assert status == 417
+    assert body.startswith(message)
+
+
 def test_mounttest(tmp_path: Path) -> None:
     path = tmp_path / "file"
     shown = run("agnhost.py", "mounttest", f"--new_file_0660={path}", f"--file_mode={path}", f"--file_owner={path}")
