@@ -181,7 +181,7 @@ class TestTrouble:
         self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("KIND_STANDIN_FAIL", "no space left on device")
-        assert self.up(facts).startswith("kind create cluster failed with exit status 1; what it printed above says")
+        assert self.up(facts).startswith("kind create cluster failed with exit status 1; see what it printed above, or")
         assert "no space left on device" in capfd.readouterr().err
         assert KindBackend().clusters() == []
 

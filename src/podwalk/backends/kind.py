@@ -34,7 +34,6 @@ from podwalk.backends.base import (
     NotFoundError,
     Progress,
     home,
-    kubectl_path,
     run_host,
     run_kubectl,
 )
@@ -273,7 +272,7 @@ def _kind_at(directory: Path) -> Iterator[Any]:
     """Yield the ``pytest_kind.KindCluster`` of a directory, with versions and paths of our choice.
 
     It makes a folder ``.pytest-kind`` where the process stands, hence the change of directory. Its kind, where none is
-    on PATH, is downloaded in the version that goes with the node image; its kubectl is podwalk's.
+    on PATH, is downloaded in the version that goes with the node image.
     """
     kind_cluster = _pytest_kind().KindCluster
     kind_path = _kind_path()
@@ -285,7 +284,7 @@ def _kind_at(directory: Path) -> Iterator[Any]:
             kubeconfig=directory / "kubeconfig",
             image=NODE_IMAGE,
             kind_path=kind_path,
-            kubectl_path=Path(kubectl_path()),
+            kubectl_path=Path("kubectl"),  # never run: podwalk calls kubectl itself
         )
 
 
@@ -303,12 +302,12 @@ def _stdout_to_stderr() -> Iterator[None]:
 
 
 def _call(action: Callable[[], object], verb: str) -> None:
+    cure = _EMBEDDED if verb == "create" else f"and see whether {_engine()} runs"
     try:
         action()
     except subprocess.CalledProcessError as error:
         raise BackendError(
-            f"kind {verb} cluster failed with exit status {error.returncode}; what it printed above says why, "
-            f"{_EMBEDDED}"
+            f"kind {verb} cluster failed with exit status {error.returncode}; see what it printed above, {cure}"
         ) from None
     except OSError as error:
         raise BackendError(
@@ -374,6 +373,9 @@ def _await(holds: Callable[[], bool], deadline: float, complaint: str, cluster: 
             if holds():
                 return
         if time.monotonic() > deadline:
-            raise BackendError(f"cluster {cluster.name}: {complaint}; see podwalk kubectl get pods -A, {_EMBEDDED}")
+            after = f"after {_PROVE_SECONDS:.0f} s"
+            raise BackendError(
+                f"cluster {cluster.name}: {complaint} {after}; start it with --no-wait and look why, {_EMBEDDED}"
+            )
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
