@@ -9,6 +9,7 @@ from __future__ import annotations
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
+from podwalk.client.informer import Handler
 from podwalk.controllers import ownership
 from podwalk.controllers.context import Context, Controller
 
@@ -34,7 +35,7 @@ class ServiceAccountController(Controller):
         self._accounts.on_change(self._changed("default"))
         self._configs.on_change(self._changed(ROOT_CA))
 
-    def _changed(self, watched: str):  # type: ignore[no-untyped-def]
+    def _changed(self, watched: str) -> Handler:
         def handler(old: Object | None, new: Object | None) -> None:
             obj = new or old or {}
             if old is not None and meta.name(obj) == watched:

@@ -20,7 +20,7 @@ class TaintEvictionController(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._waiting: set[str] = set()
+        self._scheduled: set[str] = set()
         self._events = context.recorder(self.name)
         self._nodes = self.informer("Node")
         self._pods = self.informer("Pod")
@@ -35,7 +35,7 @@ class TaintEvictionController(Controller):
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
-            self._waiting.discard(meta.key(old or {}))
+            self._scheduled.discard(meta.key(old or {}))
         elif old is None or _tolerance(old) != _tolerance(new):
             self.enqueue(meta.key(new))
 
@@ -48,16 +48,16 @@ class TaintEvictionController(Controller):
         now = datetime.now(UTC)
         at = plan.eviction_time(pod, node, now) if node is not None else None
         if at is None:
-            if key in self._waiting:
-                self._waiting.discard(key)
+            if key in self._scheduled:
+                self._scheduled.discard(key)
                 self._event(pod, f"Cancelling deletion of Pod {key}")
             return
         left = (at - now).total_seconds()
         if left > 0:
-            self._waiting.add(key)
+            self._scheduled.add(key)
             self.enqueue_after(key, left)
             return
-        self._waiting.discard(key)
+        self._scheduled.discard(key)
         self._event(pod, f"Marking for deletion Pod {key}")
         await self._evict(pod)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from controllers_fake import FakeClient
-from objects import deployment, node, service
+from objects import deployment, node, pod, service
 
-from podwalk.api import meta
+from podwalk.api import errors, meta
+from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 
 
@@ -27,12 +29,12 @@ async def _play_kubelet(fake: FakeClient, done: object) -> None:
 
     async def step() -> None:
         nonlocal count
-        for pod in fake.all("Pod"):
-            if meta.is_deleting(pod):
-                await fake.pod_is_gone(pod)
-            elif pod["spec"].get("nodeName") and not meta.condition_is_true(pod, "Ready"):
+        for one in fake.all("Pod"):
+            if meta.is_deleting(one):
+                await fake.pod_is_gone(one)
+            elif one["spec"].get("nodeName") and not meta.condition_is_true(one, "Ready"):
                 count += 1
-                await fake.pod_is_ready(pod, f"10.244.0.{count}")
+                await fake.pod_is_ready(one, f"10.244.0.{count}")
 
     assert callable(done)
     while not done():
@@ -170,8 +172,8 @@ async def test_recreate_waits_for_the_old_pods_to_go(fake: FakeClient) -> None:
     await fake.until(lambda: not _active(fake))
     await fake.quiet()
     assert len(fake.all("Pod")) == 2, "nothing new while the old ones are terminating"
-    for pod in fake.all("Pod"):
-        await fake.pod_is_gone(pod)
+    for one in fake.all("Pod"):
+        await fake.pod_is_gone(one)
     await fake.until(lambda: len(_active(fake)) == 2)
     assert {p["spec"]["containers"][0]["image"] for p in _active(fake)} == {"nginx:2"}
 
@@ -209,8 +211,8 @@ async def test_foreground_deletion_waits_for_the_pods(fake: FakeClient) -> None:
     await fake.until(lambda: not _active(fake))
     await fake.quiet()
     assert fake.find("Deployment", "default/web"), "its Pods are still terminating"
-    for pod in fake.all("Pod"):
-        await fake.pod_is_gone(pod)
+    for one in fake.all("Pod"):
+        await fake.pod_is_gone(one)
     await fake.until(lambda: not fake.find("Deployment", "default/web") and not fake.all("ReplicaSet"))
 
 
@@ -269,13 +271,20 @@ async def test_a_namespace_is_emptied_before_it_goes(fake: FakeClient) -> None:
     web["metadata"]["namespace"] = "shop"
     await fake.create(web)
     await fake.until(lambda: [p for p in fake.all("Pod") if p["spec"].get("nodeName")])
-    terminating = {"code": 403}
-    fake.fail = lambda method, kind, key: _terminating(fake, method, key)
+
+    def terminating(method: str, kind: str, key: str) -> ApiError | None:
+        namespace = fake.find("Namespace", key.partition("/")[0])
+        if method != "create" or namespace is None or not meta.is_deleting(namespace):
+            return None
+        why = f"unable to create new content in namespace {meta.name(namespace)} because it is being terminated"
+        return errors.forbidden(kind, key, why)
+
+    fake.fail = terminating
     await fake.delete("Namespace", "shop")
     await fake.until(lambda: _ns_reasons(fake).get("NamespaceContentRemaining") == "SomeResourcesRemain")
-    assert fake.find("Namespace", "shop"), terminating
-    for pod in fake.all("Pod", "shop"):
-        await fake.pod_is_gone(pod)
+    assert fake.find("Deployment", "shop/web"), "Pods go first"
+    for one in fake.all("Pod", "shop"):
+        await fake.pod_is_gone(one)
     await fake.until(lambda: not fake.find("Namespace", "shop"))
     assert [k for k in fake.objects if k[1].startswith("shop/")] == []
 
@@ -283,16 +292,6 @@ async def test_a_namespace_is_emptied_before_it_goes(fake: FakeClient) -> None:
 def _ns_reasons(fake: FakeClient) -> dict[str, str]:
     status = (fake.find("Namespace", "shop") or {}).get("status") or {}
     return {c["type"]: c["reason"] for c in status.get("conditions") or ()}
-
-
-def _terminating(fake: FakeClient, method: str, key: str):  # type: ignore[no-untyped-def]
-    from podwalk.api import errors
-
-    namespace = fake.find("Namespace", key.partition("/")[0])
-    if method == "create" and namespace is not None and meta.is_deleting(namespace):
-        why = f"unable to create new content in namespace {meta.name(namespace)} because it is being terminated"
-        return errors.forbidden("pods", key, why)
-    return None
 
 
 async def test_a_silent_node_is_marked_and_its_pods_leave_the_service(fake: FakeClient) -> None:
@@ -327,3 +326,95 @@ async def test_a_node_that_renews_its_lease_stays_ready(fake: FakeClient) -> Non
         await fake.quiet(0.1)
         await fake.patch("Lease", "a", {"spec": {"renewTime": str(beat)}}, "kube-node-lease")
     assert meta.condition(fake.find("Node", "a"), "Ready")["status"] == "True"
+
+
+async def test_a_create_that_is_refused_is_reported_and_tried_again(
+    fake: FakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _nodes(fake, "a")
+    refused = errors.forbidden("pods", "", "exceeded quota: three")
+
+    def refuse(method: str, kind: str, key: str) -> ApiError | None:
+        return refused if (method, kind) == ("create", "Pod") else None
+
+    fake.fail = refuse
+    await fake.create(deployment(replicas=7))
+    await fake.until(lambda: _reasons(fake).get("ReplicaFailure") == "FailedCreate")
+    event = await fake.until(lambda: next((e for e in fake.all("Event") if e["reason"] == "FailedCreate"), None))
+    assert (event["type"], event["message"]) == ("Warning", "Error creating: pods is forbidden: exceeded quota: three")
+    fake.fail = lambda method, kind, key: None
+    await fake.until(lambda: len(fake.all("Pod")) == 7)
+    await fake.until(lambda: "ReplicaFailure" not in _reasons(fake))
+    caplog.clear()  # the refusals were logged as warnings
+
+
+async def test_a_pod_of_a_node_that_never_was_is_removed(fake: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podwalk.controllers.podgc.QUARANTINE_SECONDS", 0.05)
+    lost = pod("lost", nodeName="gone")
+    await fake.create(lost)
+    await fake.until(lambda: not fake.find("Pod", "default/lost"))
+    failed = [o for _, event, kind, o in fake.history if kind == "Pod" and event == "MODIFIED"]
+    assert failed[-1]["status"]["phase"] == "Failed"
+    condition = meta.condition(failed[-1], "DisruptionTarget")
+    assert (condition["reason"], condition["message"]) == ("DeletionByPodGC", "PodGC: node no longer exists")
+
+
+async def test_what_names_an_owner_that_never_was_is_garbage(fake: FakeClient) -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ghost", "uid": "no-such-uid"}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "left", "namespace": "default"}}
+    config["metadata"]["ownerReferences"] = [owner]
+    await fake.create(config)
+    await fake.until(lambda: not fake.find("ConfigMap", "default/left"))
+
+
+async def test_one_of_two_owners_is_enough(fake: FakeClient) -> None:
+    def owned_by(*owners: Object) -> list[Object]:
+        return [{"apiVersion": "v1", "kind": "ConfigMap", "name": meta.name(o), "uid": meta.uid(o)} for o in owners]
+
+    def config(name: str) -> Object:
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}}
+
+    first, second = await fake.create(config("first")), await fake.create(config("second"))
+    shared = config("shared")
+    shared["metadata"]["ownerReferences"] = owned_by(first, second)
+    await fake.create(shared)
+    await fake.delete("ConfigMap", "first", "default")
+    await fake.until(
+        lambda: fake.find("ConfigMap", "default/shared")["metadata"]["ownerReferences"] == owned_by(second)
+    )
+    await fake.delete("ConfigMap", "second", "default")
+    await fake.until(lambda: not fake.find("ConfigMap", "default/shared"))
+
+
+async def test_an_eviction_is_called_off_when_the_taint_goes(fake: FakeClient) -> None:
+    taint = {"key": "maintenance", "effect": "NoExecute", "timeAdded": meta.now()}
+    await _nodes(fake, "a")
+    patient = [{"key": "maintenance", "operator": "Exists", "tolerationSeconds": 300}]
+    await fake.create(pod("patient", nodeName="a", tolerations=patient))
+    await fake.create(pod("hasty", nodeName="a"))
+    await fake.patch("Node", "a", {"spec": {"taints": [taint]}})
+    await fake.until(lambda: meta.is_deleting(fake.find("Pod", "default/hasty")))
+    condition = meta.condition(fake.find("Pod", "default/hasty"), "DisruptionTarget")
+    assert condition["reason"] == "DeletionByTaintManager"
+    await fake.patch("Node", "a", {"spec": {"taints": None}})
+    text = "Cancelling deletion of Pod default/patient"
+    await fake.until(lambda: text in [e["message"] for e in fake.all("Event")])
+    assert not meta.is_deleting(fake.find("Pod", "default/patient"))
+
+
+async def test_a_failing_loop_is_started_again(fake: FakeClient, caplog: pytest.LogCaptureFixture) -> None:
+    broken = True
+
+    def fail(method: str, kind: str, key: str) -> ApiError | None:
+        if kind == "EndpointSlice" and broken:
+            raise RuntimeError("a bug")
+        return None
+
+    fake.fail = fail
+    fake.log.clear()
+    await fake.create(service())
+    await fake.until(lambda: ("create", "EndpointSlice") in {(m, k) for m, k, _ in fake.log})
+    broken = False
+    await fake.until(lambda: [s for s in fake.all("EndpointSlice") if meta.name(s).startswith("web-")])
+    assert "endpointslice-controller default/web failed" in caplog.text
+    caplog.clear()
