@@ -15,7 +15,7 @@ import yaml
 from podwalk import backends
 from podwalk.api import clusterconfig
 from podwalk.backends.base import BackendError, Completed, Fact, NotFoundError
-from podwalk.backends.kind import KIND_VERSION, NODE_IMAGE, KindBackend, render
+from podwalk.backends.kind import KIND_VERSION, NODE_IMAGE, KindBackend, KindCluster, render
 
 pytest.importorskip("pytest_kind", reason="the extra podwalk[kind] is not installed")
 STANDIN = Path(__file__).parent / "standin"
@@ -258,3 +258,61 @@ def test_render_says_what_was_asked_for() -> None:
     rendered = render(clusterconfig.parse(asked, name="a"))
     assert {key: rendered[key] for key in asked} == asked
     assert (rendered["kind"], rendered["apiVersion"]) == ("Cluster", "kind.x-k8s.io/v1alpha4")
+
+
+class Answers:
+    """A client that answers lists from a script: each call of a kind takes the next of its answers, the last stays."""
+
+    def __init__(self, **answers: list[object]) -> None:
+        self.answers = answers
+
+    def __enter__(self) -> Answers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def list(self, kind: str, *_: object, **__: object) -> object:
+        script = self.answers[kind]
+        answer = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def condition(status: str) -> dict[str, object]:
+    return {"status": {"conditions": [{"type": "Ready", "status": status}]}}
+
+
+class TestProof:
+    def test_it_waits_for_the_api_the_nodes_and_the_dns(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        up, down = condition("True"), condition("False")
+        script = Answers(Node=[OSError("refused"), [down], [up, down, up], [up] * 3], Pod=[[], [down], [up]])
+        monkeypatch.setattr(KindCluster, "client", lambda _: script)
+        KindBackend().up(clusterconfig.default("a"), progress=facts.append)
+        assert [fact.text for fact in facts[1:]] == [
+            "the API server answers",
+            "3 nodes Ready",
+            "the cluster DNS is Ready",
+        ]
+        assert (len(script.answers["Node"]), len(script.answers["Pod"])) == (1, 1), "it asked until all was well"
+
+    def test_a_cluster_that_never_works_is_deleted(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(KindCluster, "client", lambda _: Answers(Node=[[condition("False")]]))
+        monkeypatch.setattr("podwalk.backends.kind._PROVE_SECONDS", 0.1)
+        with pytest.raises(BackendError, match="^cluster a: its nodes are not all Ready after 0 s; start it with"):
+            KindBackend().up(clusterconfig.default("a"), progress=facts.append)
+        assert KindBackend().clusters() == []
+        assert "kind delete cluster --name=a" in " ".join(calls(standin))
+
+    def test_without_a_cni_only_the_api_can_answer(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(KindCluster, "client", lambda _: Answers(Node=[[condition("False")]]))
+        config = clusterconfig.parse({"networking": {"disableDefaultCNI": True}}, name="a")
+        KindBackend().up(config, progress=facts.append)
+        assert [fact.text for fact in facts[1:]] == ["the API server answers"]
