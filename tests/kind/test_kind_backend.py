@@ -304,7 +304,7 @@ class TestProof:
     ) -> None:
         monkeypatch.setattr(KindCluster, "client", lambda _: Answers(Node=[[condition("False")]]))
         monkeypatch.setattr("podwalk.backends.kind._PROVE_SECONDS", 0.1)
-        with pytest.raises(BackendError, match="^cluster a: its nodes are not all Ready after 0 s; start it with"):
+        with pytest.raises(BackendError, match=r"^cluster a: its nodes are not all Ready after 0 s; start it with"):
             KindBackend().up(clusterconfig.default("a"), progress=facts.append)
         assert KindBackend().clusters() == []
         assert "kind delete cluster --name=a" in " ".join(calls(standin))
