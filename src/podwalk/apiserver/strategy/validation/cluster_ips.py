@@ -9,6 +9,7 @@ from __future__ import annotations
 from podwalk.api.meta import Object
 from podwalk.apiserver.strategy.validation import fields
 from podwalk.apiserver.strategy.validation.fields import Cause
+from podwalk.apiserver.strategy.validation.metadata import items
 
 _POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _EXTERNAL = "may not be set for ExternalName services"
@@ -17,7 +18,7 @@ _IPS, _FAMILIES, _POLICY = "spec.clusterIPs", "spec.ipFamilies", "spec.ipFamilyP
 
 def mirror_cluster_ips(spec: Object, old_spec: Object) -> None:
     """Make clusterIP and clusterIPs[0] agree where a client wrote only one of them (normalizeClusterIPs)."""
-    ip, ips = spec.get("clusterIP"), spec.get("clusterIPs") or []
+    ip, ips = spec.get("clusterIP"), items(spec.get("clusterIPs"))
     changed_ip = (ip or "") != (old_spec.get("clusterIP") or "")
     changed_ips = ips != (old_spec.get("clusterIPs") or [])
     if changed_ip and not changed_ips:
@@ -39,7 +40,7 @@ def _external_name(spec: Object) -> list[Cause]:
 
 def _families(spec: Object) -> list[Cause]:
     causes, seen = [], set()
-    for index, family in enumerate(spec.get("ipFamilies") or ()):
+    for index, family in enumerate(items(spec.get("ipFamilies"))):
         field = f"{_FAMILIES}[{index}]"
         if family not in ("IPv4", "IPv6"):
             causes.append(fields.not_supported(field, family, ("IPv4", "IPv6")))
@@ -50,7 +51,7 @@ def _families(spec: Object) -> list[Cause]:
 
 
 def _addresses(spec: Object) -> list[Cause]:
-    ips = list(spec.get("clusterIPs") or [])
+    ips = items(spec.get("clusterIPs"))
     ip = spec.get("clusterIP") or ""
     if not ip and ips:
         return [fields.invalid(_IPS, ips, "must be empty when `clusterIP` is not specified")]
@@ -71,7 +72,7 @@ def _addresses(spec: Object) -> list[Cause]:
 
 def _kept(spec: Object, old_spec: Object) -> list[Cause]:
     """The primary address never changes, except when the Service comes from or goes to ExternalName."""
-    old_ips, ips = old_spec.get("clusterIPs") or [], spec.get("clusterIPs") or []
+    old_ips, ips = items(old_spec.get("clusterIPs")), items(spec.get("clusterIPs"))
     if "ExternalName" in (spec.get("type"), old_spec.get("type")) or not old_ips:
         return []
     if not ips:
@@ -92,7 +93,7 @@ def validate_cluster_ips(spec: Object, old_spec: Object | None) -> list[Cause]:
     causes += _families(spec)
     if policy == "SingleStack":
         for name in ("clusterIPs", "ipFamilies"):
-            if len(spec.get(name) or ()) > 1:
+            if len(items(spec.get(name))) > 1:
                 detail = f"must be RequireDualStack or PreferDualStack when multiple {name} are specified"
                 causes.append(fields.invalid(_POLICY, policy, detail))
     causes += _addresses(spec)
