@@ -41,28 +41,36 @@ class Program:
         self._loop = Loop()
         self._server = Server(self._loop, Store(), port=port)
         self._server.fatal = self._fatal
-        self._blocks: list[ServerBlock] = []
+        self.blocks: list[ServerBlock] = []
         self._exit_code = 0
         self._ending = False
 
     def run(self) -> int:
         """Serve until a signal ends it; the exit code."""
         try:
-            self._text = self._corefile.read_text()
-            self._blocks = parse(self._text, str(self._corefile))
-            self._server.configure(self._blocks)
+            self.load()
         except (OSError, CorefileError) as error:
             print(error, file=sys.stderr)
             return 1
         self._watch_signals()
-        for block in self._blocks:
+        for block in self.blocks:
             print("\n".join(f"{zone}:{block.port}" for zone in block.zones), flush=True)
         self._say_configuration()
         print(f"podwalk-dns, Kubernetes DNS specification {SCHEMA_VERSION}", flush=True)
-        self._loop.call_later(_RELOAD_SECONDS, self._reload)
+        self._loop.call_later(_RELOAD_SECONDS, self.reload)
         self._loop.run()
         self._server.close()
         return self._exit_code
+
+    def load(self) -> None:
+        """Read the Corefile and serve by it. Raises OSError or CorefileError."""
+        self._text = self._corefile.read_text()
+        self.blocks = parse(self._text, str(self._corefile))
+        self._server.configure(self.blocks)
+
+    def close(self) -> None:
+        """Close every socket."""
+        self._loop.close_all()
 
     def _watch_signals(self) -> None:
         reader, writer = socket.socketpair()
@@ -88,7 +96,7 @@ class Program:
         self._loop.call_later(lameduck, self._loop.stop)
 
     def _lameduck(self) -> float:
-        for block in self._blocks:
+        for block in self.blocks:
             directive = block.plugin("health")
             words = directive.option("lameduck") if directive else None
             if words:
@@ -98,9 +106,10 @@ class Program:
                     _health.warning("lameduck: %s", error)
         return 0.0
 
-    def _reload(self) -> None:
-        self._loop.call_later(_RELOAD_SECONDS, self._reload)
-        if not any(block.plugin("reload") for block in self._blocks):
+    def reload(self) -> None:
+        """The reload plugin: take over a Corefile that has changed; keep the old one where the new one is broken."""
+        self._loop.call_later(_RELOAD_SECONDS, self.reload)
+        if not any(block.plugin("reload") for block in self.blocks):
             return
         try:
             text = self._corefile.read_text()
@@ -114,12 +123,12 @@ class Program:
             log.error("Restart failed: %s", error)
             _reloads.error("Corefile changed but reload failed: %s", error)
             return
-        self._blocks = blocks
+        self.blocks = blocks
         self._say_configuration()
         log.info("Reloading complete")
 
     def _say_configuration(self) -> None:
-        if any(block.plugin("reload") for block in self._blocks):
+        if any(block.plugin("reload") for block in self.blocks):
             digest = hashlib.sha512(self._text.encode()).hexdigest()
             _reloads.info("Running configuration SHA512 = %s", digest)
 

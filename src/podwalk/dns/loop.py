@@ -66,6 +66,8 @@ class Loop:
         """Run until :meth:`stop`."""
         while not self._stopped:
             self._run_timers()
+            if self._stopped:
+                return
             wait = max(self._timers[0][0] - time.monotonic(), 0) if self._timers else None
             for key, events in self._selector.select(wait):
                 on_readable, on_writable = key.data

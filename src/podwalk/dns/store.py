@@ -36,6 +36,7 @@ class Store:
         self._namespaces: dict[str, Object] = {}
         self._pending = {"Service", "EndpointSlice", "Namespace"}
         self._started = False
+        self._stopped = threading.Event()
         self._serial = int(time.time())
 
     @property
@@ -93,21 +94,25 @@ class Store:
             for kind in sorted(self._pending):
                 threading.Thread(target=self._follow, args=(kind,), name=f"watch {kind}", daemon=True).start()
 
+    def stop(self) -> None:
+        """Let each thread end when its present wait for news does."""
+        self._stopped.set()
+
     def _follow(self, kind: str) -> None:
         retry, said = _FIRST_RETRY, ""
-        while True:
+        while not self._stopped.is_set():
             try:
                 # Read anew each time: the token may have been replaced.
                 with SyncClient(self._config()) as client:
                     version = self._list(client, kind)
                     retry, said = _FIRST_RETRY, ""
-                    while True:
+                    while not self._stopped.is_set():
                         version = self._watch(client, kind, version)
             except (ApiError, OSError, KeyError, http.client.HTTPException, ValueError) as error:
                 if str(error) != said and not (isinstance(error, ApiError) and error.code == 410):
                     said = str(error)
                     log.warning("Failed to watch %s: %s", kind, said)
-            time.sleep(retry)
+            self._stopped.wait(retry)
             retry = min(retry * 2, _LAST_RETRY)
 
     def _list(self, client: SyncClient, kind: str) -> str:
