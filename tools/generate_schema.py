@@ -48,7 +48,16 @@ EXTRA_ROOTS = (
     f"{META}.DeleteOptions",
     f"{META}.Status",
 )
-WIRE = {"string": "s", "bytes": "y", "bool": "t", "double": "d", "int32": "i", "int64": "i", "uint32": "i", "uint64": "i"}
+WIRE = {
+    "string": "s",
+    "bytes": "y",
+    "bool": "t",
+    "double": "d",
+    "int32": "i",
+    "int64": "i",
+    "uint32": "i",
+    "uint64": "i",
+}
 
 
 def group_package(group: str) -> str:
@@ -184,7 +193,9 @@ def proto_types(text: str, package: str) -> dict[str, dict[int, tuple[str, str]]
 
 def go_type(text: str) -> str:
     """A Go type as reflection prints it in this package: local names get their package's last element."""
-    text = text.replace("metav1.", "v1.").replace("*", "", 1) if text.startswith("*") else text.replace("metav1.", "v1.")
+    text = (
+        text.replace("metav1.", "v1.").replace("*", "", 1) if text.startswith("*") else text.replace("metav1.", "v1.")
+    )
     basic = r"(?<![\w.])([A-Z]\w*)"
     return re.sub(basic, r"v1.\1", text)
 
@@ -208,7 +219,9 @@ def parse_package(folder: Path, package: str) -> dict[str, dict[str, list[Any]]]
             flags = "p" if kind.startswith("*") else ""
             flags += "r" if kind.startswith("[]") and wire != "y" else "k" if kind.startswith("map[") else ""
             repeated = re.search(r'protobuf:"\w+,\d+,rep', tags)
-            flags += "k" if repeated and not set(flags) & set("rk") and kind in ("ResourceList", "v1.ResourceList") else ""
+            flags += (
+                "k" if repeated and not set(flags) & set("rk") and kind in ("ResourceList", "v1.ResourceList") else ""
+            )
             flags += "o" if "omitempty" in options else ""
             flags += "z" if "omitzero" in options else ""
             embedded = "inline" in options or (not name and not field)

@@ -119,7 +119,7 @@ def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:
         level += 1
         if level > limit:
             raise bad_request("exceeded max depth")
-        following = []
+        following: list[Any] = []
         for item in todo:
             if isinstance(item, dict):
                 following.extend(item.values())

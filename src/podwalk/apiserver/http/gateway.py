@@ -15,7 +15,7 @@ from podwalk.api.errors import ApiError, bad_request, internal, method_not_allow
 from podwalk.api.meta import Object
 from podwalk.apiserver import auth, reviews, streams
 from podwalk.apiserver.auth import Authenticator, UserInfo
-from podwalk.apiserver.http import discovery, negotiate, objects, routes, verbs
+from podwalk.apiserver.http import discovery, negotiate, objects, openapi, routes, verbs
 from podwalk.apiserver.http.routes import Target
 from podwalk.apiserver.http.verbs import Call
 from podwalk.apiserver.registry.core import Registry
@@ -119,6 +119,8 @@ class Gateway:
                 return self._aggregated(request, parts == ["api"])
             address = request.host
             return _json(discovery.api_versions(address) if parts == ["api"] else discovery.api_groups())
+        if parts[:2] == ["openapi", "v3"]:
+            return self._openapi(request, "/".join(parts[2:]))
         document: Object | None = None
         if found is not None:
             document = discovery.api_resources(found[0], found[1])
@@ -131,6 +133,23 @@ class Gateway:
         if parts[0] in ("api", "apis"):
             raise routes.no_such_resource()
         return web.Response(text="404 page not found\n", status=404)
+
+    def _openapi(self, request: web.Request, path: str) -> web.Response:
+        if not path:
+            return web.Response(body=openapi.index(), content_type="application/json")
+        body = openapi.document(path)
+        if body is None:
+            return web.Response(text="404 page not found\n", status=404)
+        etag = f'"{openapi.etag(path)}"'
+        headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache, private"}
+        if "hash" in request.query:
+            # The URL changes with the document, so that a client may keep it for good.
+            headers["Cache-Control"] = "public, immutable"
+        if request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers=headers)
+        response = web.Response(body=body, content_type="application/json", headers=headers)
+        response.enable_compression()
+        return response
 
     def _paths(self) -> list[str]:
         paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]

@@ -18,6 +18,7 @@ from podwalk.apiserver.options import WriteOptions
 from podwalk.apiserver.registry import subresources
 from podwalk.apiserver.registry.core import Registry
 from podwalk.apiserver.store import Stored
+from podwalk.apiserver.strategic import strategic_merge
 
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
@@ -50,8 +51,7 @@ def _apply_to(kind: str, api_version: str, obj: Object, patch: Any, content_type
     if content_type == MERGE:
         merged: Object = patches.merge_patch(obj, patch)
         return merged
-    merged = patches.merge_patch(obj, patch)
-    return merged
+    return strategic_merge(obj, patch, api_version, kind)
 
 
 def patch_object(

@@ -91,7 +91,7 @@ async def list_(call: Call) -> web.StreamResponse:
     """GET of a collection."""
     form = call.form()
     options = list_options(call.resource, call.request.query)
-    found = call.registry.list(call.resource, call.target.namespace, options)
+    found = call.registry.select(call.resource, call.target.namespace, options)
     return negotiate.answer(views.page(call.resource, found, form, call.include), form, 200, call.warnings())
 
 

@@ -19,7 +19,7 @@ from podwalk.apiserver.http import views
 from podwalk.apiserver.http.negotiate import Form
 from podwalk.apiserver.options import ListOptions
 from podwalk.apiserver.registry.core import Registry
-from podwalk.apiserver.store import Event, Expired, Stored
+from podwalk.apiserver.store import Event, Expired, Stored, Watcher
 
 _BOOKMARK_SECONDS = 60.0
 _MINIMUM_TIMEOUT = 1800.0
@@ -131,14 +131,16 @@ def _error(error: ApiError) -> bytes:
     return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
 
 
-async def _follow(response, registry, watcher, options, writer) -> None:  # type: ignore[no-untyped-def]
+async def _follow(
+    response: web.StreamResponse, registry: Registry, watcher: Watcher, options: ListOptions, writer: _Writer
+) -> None:
     loop = asyncio.get_running_loop()
     seconds = options.timeout or _MINIMUM_TIMEOUT * (1 + random.random())
     end = loop.time() + seconds
     while True:
         if watcher.overflowed:
             return
-        lines = []
+        lines: list[bytes] = []
         while watcher.pending and len(lines) < _CHUNK:
             event = watcher.pending.popleft()
             seen = translate(event, options)

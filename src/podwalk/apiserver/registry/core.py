@@ -19,7 +19,6 @@ from podwalk.apiserver import strategy
 from podwalk.apiserver.apply import managed
 from podwalk.apiserver.options import ListOptions, WriteOptions, encode_continue
 from podwalk.apiserver.registry import traits
-from podwalk.apiserver.schema.normalize import drop_empty
 from podwalk.apiserver.store import Store, Stored
 from podwalk.apiserver.strategy import ServiceAllocator
 
@@ -58,7 +57,7 @@ class Registry:
             raise errors.not_found(resource.plural, name, resource.group)
         return stored
 
-    def list(self, resource: Resource, namespace: str, options: ListOptions) -> Page:
+    def select(self, resource: Resource, namespace: str, options: ListOptions) -> Page:
         """The objects that match, in the order of their names."""
         self.check_resource_version(options.resource_version)
         found = [(key, stored) for key, stored in self.store.scan(resource, namespace) if options.matches(stored.obj)]
@@ -298,9 +297,8 @@ class Registry:
 
 
 def ordered(resource: Resource, obj: Object) -> Object:
-    """The object with its defaults, without empty fields, and with kind, apiVersion and metadata in front."""
+    """The object with its defaults, kind, apiVersion and metadata in front."""
     obj["kind"], obj["apiVersion"] = resource.kind, resource.api_version
-    drop_empty(obj)
     obj.setdefault("metadata", {})
     strategy.default(obj)
     head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": obj["metadata"]}

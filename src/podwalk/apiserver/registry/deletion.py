@@ -55,7 +55,7 @@ def delete_collection(
 ) -> list[Stored]:
     """Delete everything that matches; the objects as they were deleted."""
     deleted = []
-    for stored in registry.list(resource, namespace, selected).items:
+    for stored in registry.select(resource, namespace, selected).items:
         metadata = stored.obj["metadata"]
         deleted.append(delete(registry, resource, metadata.get("namespace") or "", metadata["name"], options).stored)
     return deleted
