@@ -59,7 +59,8 @@ class EventRecorder:
 
     async def _write(self, obj: Object, kind: str, reason: str, message: str) -> None:
         ns = meta.namespace(obj) or "default"
-        fingerprint = (meta.uid(obj), obj.get("kind", ""), meta.name(obj), ns, kind, reason, message)
+        about = (meta.uid(obj), obj.get("kind", ""), meta.name(obj), ns, obj.get("fieldPath", ""))
+        fingerprint = (*about, kind, reason, message)
         seen = self._seen.get(fingerprint)
         if seen is not None:
             name, first, count = seen

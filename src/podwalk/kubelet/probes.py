@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -191,12 +192,15 @@ class Prober:
         self._on_event = on_event
         self._said: bool | None = None
 
-    async def run(self, *, delay: bool = True) -> None:
+    async def run(self) -> None:
         """Probe until cancelled (a startup probe ends with its first verdict)."""
-        if delay:
-            await asyncio.sleep(float(self._probe.get("initialDelaySeconds") or 0))
         loop = asyncio.get_running_loop()
         period = float(self._probe.get("periodSeconds") or 10)
+        delay = float(self._probe.get("initialDelaySeconds") or 0)
+        if self.kind == "Liveness":
+            # Upstream probes at fixed ticks, and the container did not run yet at the first: give it one period.
+            delay = max(1, math.ceil(delay / period)) * period
+        await asyncio.sleep(delay)
         thresholds = {
             True: int(self._probe.get("successThreshold") or 1),
             False: int(self._probe.get("failureThreshold") or 3),
@@ -228,7 +232,7 @@ class Prober:
             if not (eager and outcome.refused) or loop.time() + wait >= deadline:
                 return outcome
             await asyncio.sleep(wait)
-            wait = min(wait * 1.5, 0.5)
+            wait = min(wait * 1.3, 0.25)
 
     def _report(self, outcome: Outcome) -> None:
         if outcome.unknown:

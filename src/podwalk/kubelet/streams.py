@@ -242,8 +242,8 @@ async def serve_attach(request: web.Request, run: Run) -> web.StreamResponse:
             drained = asyncio.create_task(queue.join())
             await asyncio.wait([drained, sender], return_when=asyncio.FIRST_COMPLETED)
             drained.cancel()
-            code = run.exited.result()
-            await _finish(socket_, exit_status(128 - code if code < 0 else code))
+            # The exit code is in the Pod's status; attaching itself went well.
+            await _finish(socket_, exit_status(0))
     finally:
         run.log.listeners.remove(listen)
         for task in (receiver, sender):
