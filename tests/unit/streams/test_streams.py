@@ -154,7 +154,7 @@ async def test_an_unknown_container_is_named(serve):
 async def test_a_pod_without_node_has_an_empty_log_but_no_exec(serve):
     client = await serve(pod("app", node=""), "log")
     response = await client.get("/")
-    assert (response.status, await response.text()) == (200, "")
+    assert (response.status, await response.text()) == (204, "")
     client = await serve(pod("app", node=""), "exec")
     assert await status_of(await client.get("/?command=ls&stdout=1")) == (400, "pod web does not have a host assigned")
 

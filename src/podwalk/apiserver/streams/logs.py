@@ -70,10 +70,9 @@ async def serve_log(request: web.Request, pod: Object, kubelet: KubeletEndpoint)
     """
     container = choose_container(pod, request.query.get("container", ""))
     query = log_query(pod, request.query)
-    response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
     if not (pod.get("spec") or {}).get("nodeName"):
-        await response.prepare(request)  # nobody has run it yet: an empty log, not an error
-        return response
+        return web.Response(status=204)  # nobody has run it yet: no content, not an error
+    response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
     url = kubelet.url(f"/containerLogs/{meta.namespace(pod)}/{meta.name(pod)}/{container}", query)
     async with session() as client:
         try:
