@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from podwalk.api.errors import ApiError, bad_request
+import orjson
+
+from podwalk.api.errors import ApiError, bad_request, cause, invalid
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
 from podwalk.apiserver import patches
+from podwalk.apiserver.apply import server_side
 from podwalk.apiserver.http import bodies, objects
 from podwalk.apiserver.http.routes import Target
 from podwalk.apiserver.options import WriteOptions
@@ -54,11 +57,45 @@ def _apply_to(kind: str, api_version: str, obj: Object, patch: Any, content_type
     return strategic_merge(obj, patch, api_version, kind)
 
 
+def _option_error(reason: str, message: str, field_name: str) -> ApiError:
+    return invalid("PatchOptions", "", [cause(reason, message, field_name)], "meta.k8s.io")
+
+
+def _apply(registry: Registry, target: Target, raw: bytes, options: WriteOptions, *, named_manager: bool) -> Patched:
+    if not named_manager:
+        raise _option_error("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
+    resource = target.resource
+    config = bodies.parse_yaml(raw, resource.kind)
+    if not isinstance(config, dict):
+        raise bad_request("error decoding YAML: the applied configuration is not an object")
+    if not config.get("apiVersion") or not config.get("kind"):
+        raise bad_request("invalid object type: Object 'Kind' is missing in the applied configuration")
+    config, warnings = objects.checked(
+        config, resource.kind, resource.api_version, "Strict" if options.field_validation != "Ignore" else "Ignore"
+    )
+    done = Patched(Stored({}, 0), warnings=warnings)
+
+    def transform(live: Object) -> Object:
+        applied: Object = orjson.loads(orjson.dumps(config))
+        return server_side.apply(
+            resource, live, applied, options.manager, force=options.force, subresource=target.subresource
+        )
+
+    done.stored, done.created = registry.apply(
+        resource, target.namespace, target.name, transform, options, subresource=target.subresource
+    )
+    return done
+
+
 def patch_object(
     registry: Registry, target: Target, raw: bytes, content_type: str, options: WriteOptions, *, named_manager: bool
 ) -> Patched:
     """Patch an object or a part of it. Raises ApiError."""
     resource: Resource = target.resource
+    if content_type == APPLY:
+        return _apply(registry, target, raw, options, named_manager=named_manager)
+    if options.force:
+        raise _option_error("FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force")
     if content_type not in (JSON, MERGE, STRATEGIC):
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     patch = _parse(raw, resource.kind)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import orjson
+
 from podwalk.api import errors, meta, resources
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
@@ -88,8 +90,14 @@ class Registry:
 
     # Creating.
 
-    def create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> Stored:
-        """Store a new object; ``obj`` is taken over. With dryRun nothing is stored, and the answer has no version."""
+    def create(
+        self, resource: Resource, namespace: str, obj: Object, options: WriteOptions, *, applied: bool = False
+    ) -> Stored:
+        """Store a new object; ``obj`` is taken over. With dryRun nothing is stored, and the answer has no version.
+
+        An ``applied`` object brings its managedFields along.
+        """
+        applied_fields = (obj.get("metadata") or {}).get("managedFields") if applied else None
         metadata = obj.setdefault("metadata", {})
         self._place(resource, namespace, obj)
         self.check_namespace(resource, namespace, metadata.get("name") or metadata.get("generateName") or "")
@@ -98,6 +106,7 @@ class Registry:
             metadata["name"] = metadata["generateName"][:58] + meta.random_suffix()
             if self.store.get(resource, namespace, metadata["name"]) is None:
                 break
+        sent = orjson.loads(orjson.dumps(obj))
         self._prepare_create(resource, obj)
         obj = ordered(resource, obj)
         if self.store.get(resource, namespace, meta.name(obj)) is not None:
@@ -106,7 +115,10 @@ class Registry:
             self._check_service_account(namespace, obj)
         with self._allocated(resource, obj, None, options.dry_run):
             self._validate(resource, obj, None)
-        managed.track(resource, None, obj, options.manager)
+        if applied_fields:
+            metadata["managedFields"] = applied_fields
+        else:
+            managed.track(resource, None, obj, options.manager, sent=sent)
         if options.dry_run:
             return Stored(obj, 0)
         return self.store.put(resource, obj)
@@ -174,6 +186,7 @@ class Registry:
         *,
         subresource: str = "",
         create: bool = False,
+        applied: bool = False,
     ) -> tuple[Stored, bool]:
         """Replace an object by what ``transform`` makes of a copy of it.
 
@@ -182,22 +195,25 @@ class Registry:
         """
         old = self.store.get(resource, namespace, name)
         if old is None:
-            if not (create and traits.create_on_update(resource)):
+            if not (applied and not subresource) and not (create and traits.create_on_update(resource)):
                 raise errors.not_found(resource.plural, name, resource.group)
             obj = transform({})
             self._match_url(resource, namespace, name, obj)
             if obj["metadata"].get("resourceVersion"):
                 raise errors.not_found(resource.plural, name, resource.group)
-            return self.create(resource, namespace, obj, options), True
+            return self.create(resource, namespace, obj, options, applied=applied), True
         obj = transform(old.copy())
         self._match_url(resource, namespace, name, obj)
         self._check_preconditions(resource, old, obj)
         obj = self._prepare_update(resource, old, obj, subresource)
-        if same(old.obj, obj):
+        if not applied:
+            if same(old.obj, obj):
+                return old, False
+            managed.track(resource, old.obj, obj, options.manager, subresource)
+        elif old.obj == obj:
             return old, False
         with self._allocated(resource, obj, None if subresource else old, options.dry_run, held=bool(subresource)):
             self._validate(resource, obj, old.obj, subresource)
-        managed.track(resource, old.obj, obj, options.manager, subresource)
         if options.dry_run:
             return Stored(obj, old.rv), False
         return self.store_updated(resource, old, obj), False
@@ -226,6 +242,25 @@ class Registry:
                 self.allocator.allocate(old.copy(), obj)
             elif not keep:
                 self.allocator.release(obj)
+
+    def apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        transform: Transform,
+        options: WriteOptions,
+        *,
+        subresource: str = "",
+    ) -> tuple[Stored, bool]:
+        """Update by server-side apply, which creates what is missing and settles the managedFields itself."""
+
+        def named(live: Object) -> Object:
+            obj = transform(live)
+            obj["metadata"].setdefault("name", name)
+            return obj
+
+        return self.update(resource, namespace, name, named, options, subresource=subresource, applied=True)
 
     def store_updated(self, resource: Resource, old: Stored, obj: Object) -> Stored:
         """Store a new version, or remove the object where this update took its last finalizer."""
@@ -306,11 +341,15 @@ def ordered(resource: Resource, obj: Object) -> Object:
 
 
 def same(old: Object, new: Object) -> bool:
-    """Whether an update changes nothing (managedFields do not count: they hold times)."""
+    """Whether an update changes nothing ."""
     if any(old.get(k) != new.get(k) for k in old.keys() | new.keys() if k != "metadata"):
         return False
     was, now = old["metadata"], new["metadata"]
-    return all(was.get(k) == now.get(k) for k in was.keys() | now.keys())
+    fields = (was.keys() | now.keys()) - {"managedFields"}
+    if any(was.get(k) != now.get(k) for k in fields):
+        return False
+    # Not sending managedFields changes nothing; sending others, as kubectl does to migrate them, does.
+    return not now.get("managedFields") or now["managedFields"] == was.get("managedFields")
 
 
 def _spec(obj: Object) -> Object:
