@@ -60,6 +60,7 @@ def test_surge_rounds_up_and_unavailable_down(
         (rolling(3), 0, 0, 3),
         (rolling(10), 10, 0, 3),
         (rolling(10), 8, 5, 5),  # the ceiling is reached
+        (rolling(10), 12, 5, 5),  # and does not push down what is above it
         (rolling(10), 6, 5, 7),
         (deployment(replicas=3, strategy={"type": "Recreate"}), 3, 0, 3),
     ],

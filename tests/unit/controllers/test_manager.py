@@ -80,6 +80,12 @@ async def test_nodes_get_their_ranges_in_the_order_they_join(fake: FakeClient) -
     assert found == {"worker2": "10.244.0.0/24", "control-plane": "10.244.1.0/24", "worker": "10.244.2.0/24"}
 
 
+async def test_a_range_that_a_node_brings_along_is_not_given_away(fake: FakeClient) -> None:
+    await fake.create(node("first", podCIDR="10.244.0.0/24", podCIDRs=["10.244.0.0/24"]))
+    await fake.create(node("second"))
+    await fake.until(lambda: fake.find("Node", "second")["spec"].get("podCIDR") == "10.244.1.0/24")
+
+
 async def test_a_deployment_becomes_bound_pods_and_endpoints(fake: FakeClient) -> None:
     await _nodes(fake, "a", "b", "c")
     await fake.create(service())
@@ -311,6 +317,23 @@ async def test_a_silent_node_is_marked_and_its_pods_leave_the_service(fake: Fake
     # No toleration at all: evicted at once (the API server adds 300 s to Pods by default).
     await fake.until(lambda: meta.is_deleting(fake.all("Pod")[0]))
     assert any(e["message"].startswith("Marking for deletion Pod default/web-") for e in fake.all("Event"))
+
+
+async def test_the_pods_of_a_silent_node_stop_being_endpoints(fake: FakeClient) -> None:
+    await _nodes(fake, "a")
+    await fake.create(service())
+    stays = [{"operator": "Exists"}]
+    one = await fake.create(pod("web", {"app": "web"}, nodeName="a", tolerations=stays))
+    await fake.pod_is_ready(one, "10.244.0.5")
+
+    def conditions() -> Object:
+        found = [s for s in fake.all("EndpointSlice") if meta.name(s).startswith("web-")]
+        return next((e["conditions"] for s in found for e in s["endpoints"] or ()), {})
+
+    await fake.until(lambda: conditions().get("ready"))
+    await fake.until(lambda: conditions() == {"ready": False, "serving": False, "terminating": False})
+    assert not meta.is_deleting(fake.find("Pod", "default/web"))
+    assert "Node a status is now: NodeNotReady" in [e["message"] for e in fake.all("Event")]
 
 
 async def test_a_node_that_renews_its_lease_stays_ready(fake: FakeClient) -> None:
