@@ -196,8 +196,8 @@ class Agent:
     def _ended(self, worker: PodWorker) -> None:
         self._workers.pop(worker.uid, None)
 
-    def _source_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is None or old is None:
+    def _source_changed(self, _: Object | None, new: Object | None) -> None:
+        if new is None:
             return
         kind = str(new.get("kind") or ("Secret" if "type" in new else "ConfigMap"))
         for worker in list(self._workers.values()):

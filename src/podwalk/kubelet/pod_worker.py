@@ -46,7 +46,8 @@ class PodWorker:
         self._on_end = on_end
         self._deletion = asyncio.Event()
         self._gone = False
-        self._lived = False
+        self._lived = self._is_set_up = False
+        self._source_came = asyncio.Event()
         self._terminal = False
         self._torn_down = False
         self._reason = self._message = self._phase = ""
@@ -128,8 +129,10 @@ class PodWorker:
         self._deletion.set()
 
     async def source_changed(self, kind: str, name: str) -> None:
-        """A ConfigMap or Secret has changed: refresh the volumes that show it."""
-        if self._wired is None or self._deletion.is_set():
+        """A ConfigMap or Secret has changed: refresh the volumes that show it, or retry what failed."""
+        if (kind, name) in self._volumes.references():
+            self._source_came.set()
+        if not self._is_set_up or self._deletion.is_set():
             return
         for volume in self._volumes.volumes:
             if (kind, name) in volumes.references(volume):
@@ -221,11 +224,15 @@ class PodWorker:
     async def _set_up(self) -> None:
         retry = _FIRST_RETRY
         while True:
-            problems = await asyncio.gather(self._set_up_volumes(), self._set_up_sandbox())
-            if all(problems):
+            self._source_came.clear()
+            if all(await asyncio.gather(self._set_up_volumes(), self._set_up_sandbox())):
                 break
-            await asyncio.sleep(retry)
-            retry = min(retry * 2, _LAST_RETRY)
+            try:
+                async with asyncio.timeout(retry):
+                    await self._source_came.wait()
+            except TimeoutError:
+                retry = min(retry * 2, _LAST_RETRY)
+        self._is_set_up = True
         if self._wired is not None:
             self.pod_ips = self._wired.ips
         self.changed()
