@@ -22,6 +22,10 @@ log = logging.getLogger("server")
 _TCP_IDLE_SECONDS = 10.0
 _DATAGRAMS_A_ROUND = 64
 _HTTP_LIMIT = 8192
+# How long /ready holds its answer back while it would be no: the first lists take milliseconds, and the kubelet, whose
+# probe gives up after a second, asks again only after ten.
+_READY_PATIENCE = 0.8
+_READY_STEP = 0.005
 
 
 class Server:
@@ -159,16 +163,17 @@ class Server:
                 return
             words = bytes(connection.received).split(None, 2)
             if len(words) < 2 or words[1] != b"/" + path.encode():
-                status, body = "404 Not Found", "404 page not found\n"
-            elif check():
-                status, body = "200 OK", "OK"
+                connection.send_http("404 Not Found", "404 page not found\n")
             else:
-                status, body = "503 Service Unavailable", "kubernetes"
-            connection.send(
-                f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode(),
-                close=True,
-            )
+                answer(connection, int(_READY_PATIENCE / _READY_STEP))
+
+        def answer(connection: _Connection, tries: int) -> None:
+            if check():
+                connection.send_http("200 OK", "OK")
+            elif tries:
+                self._loop.call_later(_READY_STEP, lambda: answer(connection, tries - 1))
+            else:
+                connection.send_http("503 Service Unavailable", "kubernetes")
 
         return lambda port: self._accept(port, handle)
 
@@ -222,6 +227,11 @@ class _Connection:
     def send_framed(self, data: bytes) -> None:
         """Send a DNS message."""
         self.send(len(data).to_bytes(2, "big") + data)
+
+    def send_http(self, status: str, body: str) -> None:
+        """Send an HTTP answer and end the connection."""
+        head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}"
+        self.send(f"{head}\r\nConnection: close\r\n\r\n{body}".encode(), close=True)
 
     def send(self, data: bytes, *, close: bool = False) -> None:
         """Send bytes, and then perhaps end the connection."""

@@ -188,6 +188,15 @@ def test_ready_says_whether_everything_has_been_listed(listed: bool, status: str
         assert http_get(dns.server.bound_port("http"), "/ready").startswith(f"HTTP/1.1 {status}\r\n")
 
 
+def test_ready_waits_a_moment_for_what_is_about_to_come() -> None:
+    known = Store()
+    with serving(f".:53 {{ {KUBERNETES}\n ready :0\n }}", known) as dns:
+        soon = threading.Timer(0.05, known._pending.clear)
+        soon.start()
+        assert http_get(dns.server.bound_port("http"), "/ready").startswith("HTTP/1.1 200 OK\r\n")
+        soon.join()
+
+
 def test_health_says_that_the_server_lives() -> None:
     with serving(f".:53 {{ {KUBERNETES}\n health :0\n }}", Store()) as dns:
         assert http_get(dns.server.bound_port("http"), "/health").endswith("\r\n\r\nOK")
