@@ -1,6 +1,6 @@
 """System calls that the standard library of Python 3.11 does not have (os.unshare and os.setns came with 3.12).
 
-Every function raises OSError with the name of the call. Standard library only: `enter` starts this in a bare interpreter.
+Every function raises OSError with the name of the call. Standard library only, for `enter` starts this bare.
 """
 
 import ctypes
@@ -58,7 +58,7 @@ def _path(path: str | None) -> bytes | None:
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by the CLONE_NEW* flags for fresh ones (a new pid namespace: from the next fork on)."""
+    """Leave the namespaces named by the CLONE_NEW* flags for fresh ones (of pids: from the next fork on)."""
     _check(_libc.unshare(flags), f"unshare({flags:#x})")
 
 
@@ -123,8 +123,14 @@ def prctl(option: int, value: int = 0, value3: int = 0) -> int:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies. Forks and changes of credentials clear it: set it again."""
+    """Have the kernel kill this process when its parent dies. Forks and changes of credentials clear it."""
     prctl(PR_SET_PDEATHSIG, 9)
+
+
+def set_process_name(name: str) -> None:
+    """Name this process as `ps` and /proc/PID/comm show it; the kernel keeps 15 bytes."""
+    with open("/proc/self/comm", "w") as file:
+        file.write(name[:15])
 
 
 def is_subreaper() -> bool:
