@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 
 import aiohttp
@@ -72,7 +73,8 @@ class EventRecorder:
             except ApiError as error:
                 if error.reason != "NotFound":
                     raise
-        name = f"{meta.name(obj)}.{meta.random_suffix(16)}"
+        # As client-go names them: the order of names is the order in time, also within one second.
+        name = f"{meta.name(obj)}.{time.time_ns():x}"
         now = meta.now()
         await self._client.create(self._event(obj, ns, name, kind, reason, message, now))
         self._remember(fingerprint, name, now, 1)
