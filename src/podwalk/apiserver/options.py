@@ -129,12 +129,15 @@ def encode_continue(rv: int, last: tuple[str, str]) -> str:
 
 
 def _decode_continue(token: str) -> tuple[int, tuple[str, str]]:
+    raw = b""
     try:
-        found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        found = orjson.loads(raw)
         namespace, _, name = found["start"].rpartition("/")
         return int(found["rv"]), (namespace, name)
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
-        why = "continue key is not valid: invalid character looking for beginning of value"
+        first = raw[:1].decode("latin-1")
+        why = f"continue key is not valid: invalid character '{first}' looking for beginning of value"
         raise bad_request(f"invalid continue token: {why}") from None
 
 

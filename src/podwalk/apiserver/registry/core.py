@@ -109,12 +109,12 @@ class Registry:
         sent = orjson.loads(orjson.dumps(obj))
         self._prepare_create(resource, obj)
         obj = ordered(resource, obj)
-        if self.store.get(resource, namespace, meta.name(obj)) is not None:
-            raise errors.already_exists(resource.plural, meta.name(obj), resource.group)
         if resource.kind == "Pod":
             self._check_service_account(namespace, obj)
         with self._allocated(resource, obj, None, options.dry_run):
             self._validate(resource, obj, None)
+            if self.store.get(resource, namespace, meta.name(obj)) is not None:
+                raise errors.already_exists(resource.plural, meta.name(obj), resource.group)
         if applied_fields:
             metadata["managedFields"] = applied_fields
         else:

@@ -17,7 +17,7 @@ from podwalk.apiserver.registry.core import Registry
 from podwalk.apiserver.store import Stored
 
 _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
-_PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 _DEFAULT_GRACE = 30
 
 
@@ -75,17 +75,8 @@ def _check(resource: Resource, old: Stored, options: DeleteOptions) -> None:
             f"in record ({old.rv}). The object might have been modified"
         )
         raise errors.conflict(resource.kind, name, why, resource.group)
-    if resource.kind == "Namespace":
-        if name in _PROTECTED_NAMESPACES[:3]:
-            raise errors.forbidden("namespaces", name, "this namespace may not be deleted")
-        if meta.is_deleting(old.obj) and not old.obj["metadata"].get("finalizers") and not options.uid:
-            raise errors.conflict("namespaces", name, _NAMESPACE_BUSY)
-
-
-_NAMESPACE_BUSY = (
-    "The system is ensuring all content is removed from this namespace.  "
-    "Upon completion, this namespace will automatically be purged by the system."
-)
+    if resource.kind == "Namespace" and name in _PROTECTED_NAMESPACES:
+        raise errors.forbidden("namespaces", name, "this namespace may not be deleted")
 
 
 def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:

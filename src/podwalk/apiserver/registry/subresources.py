@@ -17,6 +17,7 @@ from podwalk.apiserver.auth import ISSUER, Authenticator
 from podwalk.apiserver.options import DeleteOptions, WriteOptions
 from podwalk.apiserver.registry import deletion
 from podwalk.apiserver.registry.core import Registry
+from podwalk.apiserver.schema import checking
 from podwalk.apiserver.store import Stored
 
 _POD = resources.by_kind("Pod")
@@ -103,6 +104,7 @@ def bind(registry: Registry, namespace: str, name: str, binding: Object, options
             pod["metadata"][kind] = {**(pod["metadata"].get(kind) or {}), **sent[kind]}
     conditions: list[Any] = pod.setdefault("status", {}).setdefault("conditions", [])
     meta.set_condition(conditions, "PodScheduled", "True")
+    checking.check(pod, "Ignore")
     if not options.dry_run:
         registry.store.put(_POD, pod)
     return SUCCESS

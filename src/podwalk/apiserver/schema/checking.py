@@ -72,6 +72,8 @@ def _struct(obj: Object, definition: str, path: str, go_path: str, walk: _Walk, 
         obj[name] = value = _field(declared, value, f"{path}{name}", f"{go_path}{name}", walk)
         if _is_dropped(declared, value):
             del obj[name]
+    for name in definitions.always_written(definition):
+        obj.setdefault(name, None)
 
 
 def _is_dropped(declared: Field, value: Any) -> bool:

@@ -38,6 +38,7 @@ class Field:
     repeated: bool
     is_map: bool
     omitempty: bool
+    omitzero: bool
     embedded: bool
     owner: str
     go_type: str
@@ -89,11 +90,22 @@ def declared(definition: str) -> tuple[Field, ...]:
             "r" in flags,
             "k" in flags,
             "o" in flags,
+            "z" in flags,
             "e" in flags,
             owner,
             kind,
         )
         for name, (number, wire, message, flags, kind) in rows.items()
+    )
+
+
+@cache
+def always_written(definition: str) -> tuple[str, ...]:
+    """The times that Go writes as null where they are not set: omitempty does not omit a struct."""
+    return tuple(
+        field.name
+        for field in fields(definition).values()
+        if field.message in (TIME, MICRO_TIME) and not (field.pointer or field.repeated or field.omitzero)
     )
 
 
