@@ -67,6 +67,9 @@ class FakeKubelet:
             self.received.append(bytes(message.data))
             if message.data[0] == 255:
                 break
+            if message.data == b"\x00die":
+                request.transport.abort()
+                return ws
             await ws.send_bytes(b"\x01" + message.data[1:].upper())
         await ws.send_bytes(b"\x03" + json.dumps({"status": "Success"}).encode())
         await ws.close()
@@ -224,6 +227,14 @@ async def test_exec_relays_both_ways_and_ends_with_the_status(serve, kubelet, pr
     assert kubelet.queries[0].getall("command") == ["tr", "a b"]
     assert "stderr" not in kubelet.queries[0], "a terminal has one output"
     assert kubelet.received[-1] == b"\xff\x00"
+
+
+async def test_a_kubelet_that_dies_is_no_good_end(serve):
+    client = await serve(pod("app"), "exec")
+    async with client.ws_connect("/?command=ls&stdin=true&stdout=true", protocols=("v5.channel.k8s.io",)) as ws:
+        await ws.send_bytes(b"\x00die")
+        last = await ws.receive(timeout=10)
+        assert (last.type, last.data) == (WSMsgType.CLOSE, 1011)
 
 
 async def test_exec_is_refused_before_the_upgrade(serve):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from podwalk.api import errors, meta
 from podwalk.api.meta import Object
@@ -111,5 +111,10 @@ async def serve_execution(
             asyncio.ensure_future(_to_kubelet(downstream, upstream)),
             asyncio.ensure_future(_to_client(upstream, downstream)),
         )
-        await downstream.close()
+        # A node that dies leaves no close frame: the client must not take that for a good end.
+        lost = upstream.close_code not in (None, WSCloseCode.OK)
+        await downstream.close(
+            code=WSCloseCode.INTERNAL_ERROR if lost else WSCloseCode.OK,
+            message=b"lost the connection to the kubelet" if lost else b"",
+        )
     return downstream
