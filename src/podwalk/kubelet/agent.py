@@ -33,7 +33,11 @@ _CNI_POLL_SECONDS = 1.0
 
 @dataclass(slots=True)
 class KubeletConfig:
-    """What a kubelet is told at its start. ``static_pods`` are shown, not run; ``default_cni`` False: no flannel."""
+    """What a kubelet is told at its start.
+
+    ``static_pods`` are shown, not run; ``default_cni`` False means no flannel; ``host_root_fd`` is a descriptor of the
+    machine's root directory, for the user's ``images_file`` and the programs that it names.
+    """
 
     node_name: str
     node_ip: str
@@ -49,6 +53,7 @@ class KubeletConfig:
     static_pods: list[Object] = field(default_factory=list)
     cluster_cidr: str = "10.244.0.0/16"
     images_file: str | None = None
+    host_root_fd: int | None = None
     default_cni: bool = True
 
 
@@ -80,7 +85,7 @@ class Agent:
             client=config.client,
             reaper=config.reaper,
             recorder=self._recorder,
-            images=Catalogue(config.images_file),
+            images=Catalogue(config.images_file, config.host_root_fd),
             services=self._services,
             sources=SourceCache(config.client),
             tokens=TokenCache(config.client),

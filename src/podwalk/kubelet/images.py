@@ -72,16 +72,15 @@ class Entry:
     files: dict[str, bytes] = field(default_factory=dict)
     uid: int | None = None
     root: str = "default"
-    binds: tuple[str, ...] = ()
     programs: dict[str, bytes] = field(default_factory=dict)
+    host_program: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
     """What to run for an image with a container's command and arguments.
 
-    ``files`` are placed in the container's root, ``programs`` are files there that can be executed, ``binds`` are
-    paths of this machine that it sees read-only.
+    ``files`` are placed in the container's root; ``programs`` are files there that can be executed.
     """
 
     image: str
@@ -92,7 +91,6 @@ class ResolvedImage:
     files: dict[str, bytes]
     uid: int | None
     root: str
-    binds: tuple[str, ...] = ()
     programs: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -223,12 +221,35 @@ server {
 """
 
 
-class Catalogue:
-    """The images of this cluster: the built-in ones and the user's own file, read again when it changes."""
+class HostFiles:
+    """Reads the machine's files, which a node does not see: through a descriptor of its root from before."""
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._path = Path(path) if path else None
-        self._stamp: tuple[int, int] | None = None
+    def __init__(self, root_fd: int | None = None) -> None:
+        self._root_fd = root_fd
+        self._known: dict[str, tuple[tuple[int, int], bytes]] = {}
+
+    def read(self, path: str) -> bytes:
+        """A file's content, read again only when it has changed. Raises OSError."""
+        fd = os.open(path.lstrip("/") if self._root_fd is not None else path, os.O_RDONLY, dir_fd=self._root_fd)
+        with open(fd, "rb") as file:
+            found = os.fstat(fd)
+            stamp = (found.st_mtime_ns, found.st_size)
+            known = self._known.get(path)
+            if known is None or known[0] != stamp:
+                known = self._known[path] = (stamp, file.read())
+            return known[1]
+
+
+class Catalogue:
+    """The images of this cluster: the built-in ones and the user's own file, read again when it changes.
+
+    ``path`` is absolute; ``root_fd`` is the root directory of the machine, where this process has another one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, root_fd: int | None = None) -> None:
+        self._path = os.path.abspath(path) if path else None
+        self._files = HostFiles(root_fd)
+        self._text: bytes | None = None
         self._builtin = {entry.ref: entry for entry in builtin()}
         self._own: dict[str, Entry] = {}
 
@@ -264,21 +285,29 @@ class Catalogue:
             files=entry.files,
             uid=entry.uid,
             root=entry.root,
-            binds=entry.binds,
-            programs=entry.programs,
+            programs=self._programs(image, entry),
         )
+
+    def _programs(self, image: str, entry: Entry) -> dict[str, bytes]:
+        if not entry.host_program:
+            return entry.programs
+        try:
+            return {entry.host_program: self._files.read(entry.host_program)}
+        except OSError as error:
+            raise ImageError(
+                f'failed to pull and unpack image "{normalize(image)}": the catalogue says that it runs '
+                f"{entry.host_program}: {(error.strerror or str(error)).lower()}"
+            ) from None
 
     def _refresh(self) -> None:
         if self._path is None:
             return
         try:
-            found = self._path.stat()
+            text = self._files.read(self._path)
         except OSError:
-            self._own, self._stamp = {}, None
-            return
-        stamp = (found.st_mtime_ns, found.st_size)
-        if stamp != self._stamp:
-            self._own, self._stamp = _own_entries(self._path), stamp
+            text = b""
+        if text != self._text:
+            self._own, self._text = _own_entries(text), text
 
 
 def catalogue(path: str | os.PathLike[str] | None = None) -> list[tuple[str, str]]:
@@ -286,11 +315,11 @@ def catalogue(path: str | os.PathLike[str] | None = None) -> list[tuple[str, str
     return [(entry.ref, entry.summary) for entry in Catalogue(path).entries()]
 
 
-def _own_entries(path: Path) -> dict[str, Entry]:
+def _own_entries(text: bytes) -> dict[str, Entry]:
     """The user's entries by full reference (with a tag) or repository (without); lines that are wrong are skipped."""
     try:
-        listed = yaml.safe_load(path.read_text()) or []
-    except (OSError, yaml.YAMLError):
+        listed = yaml.safe_load(text) or []
+    except yaml.YAMLError:
         return {}
     out: dict[str, Entry] = {}
     for item in listed if isinstance(listed, list) else []:
@@ -305,8 +334,8 @@ def _own_entries(path: Path) -> dict[str, Entry]:
         args = tuple(str(w) for w in item.get("args") or ())
         environment = {str(k): str(v) for k, v in (item.get("env") or {}).items()}
         # What lies below /usr is in every container already.
-        binds = (words[0],) if words[0].startswith("/") and not words[0].startswith("/usr/") else ()
-        entry = Entry(repository, f"yours: {' '.join(words)}", words, args, environment, binds=binds)
+        own = words[0] if words[0].startswith("/") and not words[0].startswith(("/usr/", "/bin/", "/sbin/")) else ""
+        entry = Entry(repository, f"yours: {' '.join(words)}", words, args, environment, host_program=own)
         key = f"{repository}:{tag}" if tag else repository
         out[key] = replace(entry, ref=key)
     return out

@@ -70,6 +70,13 @@ def _program(data: bytes) -> Path:
     return path
 
 
+def groups(pod: Object) -> tuple[int, ...]:
+    """The supplementary groups: fsGroup and supplementalGroups."""
+    context = pod["spec"].get("securityContext") or {}
+    extra = [int(g) for g in context.get("supplementalGroups") or ()]
+    return tuple(extra if context.get("fsGroup") is None else [int(context["fsGroup"]), *extra])
+
+
 def container_spec(
     pod: Object,
     container: Object,
@@ -86,7 +93,6 @@ def container_spec(
     if tty:
         base["TERM"] = "xterm"
     mounts = [Mount(source, target, read_only) for source, target, read_only in surroundings.mounts]
-    mounts += [Mount(path, path, True) for path in image.binds]
     mounts += [Mount(str(_program(data)), path, True) for path, data in image.programs.items()]
     return ContainerSpec(
         sandbox=sandbox,
@@ -98,6 +104,7 @@ def container_spec(
         files={**image.files, **surroundings.files},
         uid=image.uid if uid is None else int(uid),
         gid=None if gid is None else int(gid),
+        groups=groups(pod),
         capabilities=capabilities(container),
         privileged=bool((container.get("securityContext") or {}).get("privileged")),
         tty=tty,

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from podwalk.kubelet import images
-from podwalk.kubelet.images import Catalogue, ImageNotFound, InvalidImageName
+from podwalk.kubelet.images import Catalogue, ImageError, ImageNotFound, InvalidImageName
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost"
 
@@ -73,25 +73,43 @@ def test_pull_policies():
 
 
 def test_the_users_images_are_read_again_when_the_file_changes(tmp_path):
-    path = tmp_path / "images.yaml"
+    path, program = tmp_path / "images.yaml", tmp_path / "shop"
+    program.write_bytes(b"#!/bin/sh\n")
     catalogue = Catalogue(path)
     with pytest.raises(ImageNotFound):
         catalogue.resolve("shop:1")
-    path.write_text("- {ref: 'shop:1', program: /home/me/shop}\n- broken\n- {ref: shop}\n")
-    assert catalogue.resolve("shop:1", None, ["-v"]).argv == ["/home/me/shop", "-v"]
-    assert catalogue.resolve("shop:1").binds == ("/home/me/shop",)
+    path.write_text(f"- {{ref: 'shop:1', program: {program}}}\n- broken\n- {{ref: shop}}\n")
+    found = catalogue.resolve("shop:1", None, ["-v"])
+    assert found.argv == [str(program), "-v"]
+    assert found.programs == {str(program): b"#!/bin/sh\n"}
     with pytest.raises(ImageNotFound):
         catalogue.resolve("shop:2")
     path.write_text("- {ref: shop, program: [/bin/echo, hello]}\n")
-    os.utime(path, ns=(1, 1))
     assert catalogue.resolve("shop:2").argv == ["/bin/echo", "hello"]
     path.unlink()
     with pytest.raises(ImageNotFound):
         catalogue.resolve("shop:2")
 
 
+def test_a_users_program_that_is_gone_is_named(tmp_path):
+    path = tmp_path / "images.yaml"
+    path.write_text("- {ref: shop, program: /nowhere/shop}\n")
+    with pytest.raises(ImageError, match="it runs /nowhere/shop: no such file or directory"):
+        Catalogue(path).resolve("shop")
+
+
+def test_the_users_files_are_read_below_another_root(tmp_path):
+    (tmp_path / "images.yaml").write_text("- {ref: shop, program: /shop}\n")
+    (tmp_path / "shop").write_bytes(b"me")
+    root = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        assert Catalogue("/images.yaml", root).resolve("shop").programs == {"/shop": b"me"}
+    finally:
+        os.close(root)
+
+
 def test_a_users_image_goes_before_the_builtin_one(tmp_path):
     path = tmp_path / "images.yaml"
-    path.write_text("- {ref: nginx, program: /opt/mine}\n")
-    assert Catalogue(path).resolve("nginx:1.27").argv == ["/opt/mine"]
+    path.write_text("- {ref: nginx, program: /usr/games/mine}\n")
+    assert Catalogue(path).resolve("nginx:1.27").argv == ["/usr/games/mine"]
     assert [e.ref for e in Catalogue(path).entries()].count("docker.io/library/nginx") == 1
