@@ -106,12 +106,16 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSets:
-    """The endpoints of one Service port: ``cluster`` and ``local`` are what the traffic policies of those names use."""
+    """The endpoints of one Service port: ``cluster`` and ``local`` are what the traffic policies of those names use.
+
+    ``reachable`` are those of both, ``known`` counts all that the slices hold, usable or not.
+    """
 
     cluster: tuple[Endpoint, ...] = ()
     local: tuple[Endpoint, ...] = ()
     reachable: tuple[Endpoint, ...] = ()
     any_usable: bool = False
+    known: int = 0
 
 
 def is_proxied(service: Object) -> bool:
@@ -223,7 +227,7 @@ def sort_endpoints(port: ServicePort, endpoints: list[Endpoint], node: Node) -> 
     else:
         any_usable = bool(cluster)
     reachable = cluster + [e for e in local if e not in cluster]
-    return EndpointSets(tuple(cluster), tuple(local), tuple(sorted(reachable, key=str)), any_usable)
+    return EndpointSets(tuple(cluster), tuple(local), tuple(sorted(reachable, key=str)), any_usable, len(endpoints))
 
 
 def _near(ready: list[Endpoint], node: Node) -> list[Endpoint]:

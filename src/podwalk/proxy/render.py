@@ -66,7 +66,7 @@ def render(ports: Iterable[ServicePort], node: Node, cluster_cidr: str) -> Rules
     """The whole content of kube-proxy's chains on this node."""
     ports = list(ports)
     rules = _base()
-    total = sum(len(p.endpoints.reachable) for p in ports)
+    total = sum(p.endpoints.known for p in ports)
     for port in ports:
         _PortWriter(rules, port, node, cluster_cidr, comments=total <= LARGE_CLUSTER_ENDPOINTS).write()
     rules.nat[names.SERVICES].append(

@@ -82,6 +82,14 @@ def test_other_names_are_forwarded_and_the_answer_is_passed_on_as_it_is() -> Non
     assert answer.id == 4711
 
 
+def test_a_forwarded_answer_that_is_too_long_sends_the_client_to_tcp() -> None:
+    long = tuple(Record("www.example.test.", message.MX, 5, b"\x00\x0a\xc0\x0c" + b"\0" * 40) for _ in range(20))
+    with upstream(lambda query: query.reply(answers=long)) as port, serving(forwarding(port)) as dns:
+        answer = dns.ask("www.example.test.", message.MX)
+    assert answer.flags & message.TC
+    assert answer.answers == ()
+
+
 def test_reverse_names_fall_through_and_cluster_names_do_not() -> None:
     seen = []
 
