@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from podwalk.checks.signals import CouldNotTellError, NotYetError
+
 T = TypeVar("T")
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -62,13 +64,23 @@ class Patience:
         self._grace = grace
 
     def until(self, look: Callable[[], T], good: Callable[[T], bool], within: float, every: float = 0.1) -> T:
-        """Look until it is good, or until ``within`` has passed, or nothing moves any more; returns the last look."""
+        """Look until it is good, or until ``within`` has passed, or nothing moves any more; returns the last look.
+
+        A look that fails (the Pod has just left, and its successor is coming) is looked at again as well; the last failure
+        is raised: NotYetError or CouldNotTellError.
+        """
         started = self.clock.now()
         while True:
-            seen = look()
-            if good(seen):
-                return seen
+            failure = None
+            try:
+                seen = look()
+                if good(seen):
+                    return seen
+            except (NotYetError, CouldNotTellError) as error:
+                failure = error
             waited = self.clock.now() - started
             if waited >= within or (waited >= self._grace and not self._moving()):
+                if failure is not None:
+                    raise failure
                 return seen
             self.clock.pause(every)

@@ -158,6 +158,18 @@ def test_a_rollout_that_ends_meanwhile_passes() -> None:
     assert step(lab, lambda: lab.http("shop/client", "http://web/").expect(within="5s")).passed
 
 
+def test_a_pod_that_leaves_while_its_successor_comes_is_looked_for_again() -> None:
+    cluster, clock = FakeCluster([pod("shop/client")]), FakeClock()
+    gone = Completed(1, "", "error: cannot exec into a container in a completed pod; current phase is Failed\n")
+    cluster.exec = lambda *_: answered() if clock.time > 0.2 else gone
+    lab = lab_on(cluster, clock)
+    assert step(lab, lambda: lab.http("shop/client", "http://web/").expect()).passed
+    cluster.exec = lambda *_: gone
+    left = step(lab, lambda: lab.http("shop/client", "http://web/").expect())
+    assert left.finding
+    assert left.finding.observed.endswith("current phase is Failed")
+
+
 @pytest.mark.parametrize(("text", "value"), [("5s", 5.0), ("300ms", 0.3), ("2m", 120.0), (4, 4.0)])
 def test_durations(text: str | int, value: float) -> None:
     assert seconds(text) == value
