@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from podwalk.api.errors import ApiError
-from podwalk.apiserver.streams import KubeletEndpoint, serve_stream, spdy
+from podwalk.apiserver.streams import KubeletEndpoint, portforward, serve_stream, spdy
 
 TOKEN = "secret"
 
@@ -82,7 +82,7 @@ class FakeKubelet:
             await ws.close(code=4000, message=b"connection refused")
             return ws
         async for message in ws:
-            if not message.data:
+            if not message.data and request.query["port"] != "82":  # 82 never ends by itself
                 break
             await ws.send_bytes(request.query["port"].encode() + b":" + message.data)
         await ws.close()
@@ -289,6 +289,18 @@ async def test_two_connections_share_one_tunnel(serve):
         await tunnel.until(lambda: {second, error} <= tunnel.ended)
         assert tunnel.data[error] == b""
         assert first not in tunnel.ended
+
+
+async def test_a_silent_pod_is_given_up_after_the_clients_end(serve, monkeypatch):
+    monkeypatch.setattr(portforward, "_LINGER_SECONDS", 0.05)
+    client = await serve(pod("app"), "portforward")
+    async with client.ws_connect("/", protocols=("SPDY/3.1+portforward.k8s.io",)) as ws:
+        tunnel = KubectlTunnel(ws)
+        error, data = await tunnel.open(0, 82)
+        await ws.send_bytes(tunnel.writer.data(data, b"x", fin=True))
+        await tunnel.until(lambda: {error, data} <= tunnel.ended)
+        assert tunnel.data[data].startswith(b"82:x")
+        assert tunnel.data[error] == b""
 
 
 async def test_a_closed_port_is_told_on_the_error_stream(serve):

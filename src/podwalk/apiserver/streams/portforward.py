@@ -50,9 +50,11 @@ class Forwarder:
         except ApiError as error:
             return self._failed(port, error.message)
         async with upstream:
-            pump = asyncio.create_task(_pump(incoming, upstream))
+            answered = asyncio.Event()
+            pump = asyncio.create_task(_pump(incoming, upstream, answered))
             try:
                 while (message := await upstream.receive()).type is WSMsgType.BINARY:
+                    answered.set()
                     if message.data:
                         await outgoing(message.data)
             finally:
@@ -66,11 +68,17 @@ class Forwarder:
         return f"error forwarding port {port} to pod {meta.name(self._pod)}, uid {meta.uid(self._pod)}: {reason}"
 
 
-async def _pump(incoming: asyncio.Queue[bytes], upstream: aiohttp.ClientWebSocketResponse) -> None:
+async def _pump(
+    incoming: asyncio.Queue[bytes], upstream: aiohttp.ClientWebSocketResponse, answered: asyncio.Event
+) -> None:
+    """Pass the client's bytes on; after its end, wait for the answer for as long as some of it keeps coming."""
     while data := await incoming.get():
         await upstream.send_bytes(data)
-    await upstream.send_bytes(b"")  # the client's end of input
-    await asyncio.sleep(_LINGER_SECONDS)
+    await upstream.send_bytes(b"")  # an empty frame: the client sends no more
+    with suppress(TimeoutError):
+        while True:
+            answered.clear()
+            await asyncio.wait_for(answered.wait(), _LINGER_SECONDS)
     await upstream.close()
 
 

@@ -45,9 +45,9 @@ def _endpoint(endpoint: Object, at: str, kind: str) -> list[Cause]:
 
 
 def _slice_ports(ports: list[Object]) -> list[Cause]:
-    causes: list[Cause] = []
     if len(ports) > _MAX_PORTS:
-        causes.append(fields.too_many("ports", len(ports), _MAX_PORTS))
+        return [fields.too_many("ports", len(ports), _MAX_PORTS)]
+    causes: list[Cause] = []
     names: set[str] = set()
     for index, port in enumerate(ports):
         at, name = f"ports[{index}]", str(port.get("name") or "")
@@ -71,6 +71,7 @@ def validate_endpointslice(obj: Object, old: Object | None, subresource: str) ->
     endpoints = objects(obj.get("endpoints"))
     if len(endpoints) > _MAX_ENDPOINTS:
         causes.append(fields.too_many("endpoints", len(endpoints), _MAX_ENDPOINTS))
+        endpoints = []
     for index, endpoint in enumerate(endpoints):
         causes += _endpoint(endpoint, f"endpoints[{index}]", kind)
     causes += _slice_ports(objects(obj.get("ports")))
