@@ -61,7 +61,7 @@ class World:
         for number, (ip, namespace) in enumerate(self.pods.items()):
             self._wire_pod(number, ip, namespace)
         with self.inside(self.node):
-            # The limit on ICMP would leave most of the refused connections of a row waiting.
+            # The kernel limits ICMP to one peer, which would leave a refused connection waiting for its next try.
             for name, value in (("ip_forward", "1"), ("conf/all/route_localnet", "1"), ("icmp_ratelimit", "0")):
                 Path("/proc/sys/net/ipv4", name).write_text(value)
         self.listeners = {ip: self._listen(ns, ip) for ip, ns in (*self.pods.items(), (THERE, self.outside))}
@@ -133,11 +133,13 @@ class World:
         slices = [o for o in objects if o["kind"] == "EndpointSlice"]
         asyncio.run(self.proxier.sync(model.service_ports(services, slices, NODE)))
 
-    def connect(self, source: str, destination: str, port: int, *, patient: bool) -> dict[str, list[str]]:
+    def connect(
+        self, source: str, destination: str, port: int, *, patient: bool, count: int = CONNECTIONS
+    ) -> dict[str, list[str]]:
         """Many connections at once: who answered -> the sources it saw; ``refused`` and ``silence`` also count."""
         seen: dict[str, set[str]] = {}
         waiting = set()
-        for _ in range(CONNECTIONS):
+        for _ in range(count):
             sock = self.client(source)
             sock.setblocking(False)
             sock.connect_ex((destination, port))
@@ -196,7 +198,9 @@ def row_result(world: World, row: Row) -> dict[str, list[str]]:
     """What became of a row's packets."""
     world.write(row.service, endpoint_slice(*row.endpoints))
     patient = not row.targets <= {"dropped", "untouched"}
-    return world.connect(row.source, row.destination, row.port, patient=patient)
+    # What is not spread over endpoints needs no crowd; and all ICMP together is limited, too.
+    count = 2 if row.targets == {"refused"} else CONNECTIONS
+    return world.connect(row.source, row.destination, row.port, patient=patient, count=count)
 
 
 def affinity(world: World) -> dict[str, list[str]]:
