@@ -134,12 +134,12 @@ class World:
         asyncio.run(self.proxier.sync(model.service_ports(services, slices, NODE)))
 
     def connect(
-        self, source: str, destination: str, port: int, *, patient: bool, count: int = CONNECTIONS
+        self, source: str, destination: str, port: int, *, patient: bool, refused: bool = False
     ) -> dict[str, list[str]]:
         """Many connections at once: who answered -> the sources it saw; ``refused`` and ``silence`` also count."""
         seen: dict[str, set[str]] = {}
         waiting = set()
-        for _ in range(count):
+        for _ in range(CONNECTIONS):
             sock = self.client(source)
             sock.setblocking(False)
             sock.connect_ex((destination, port))
@@ -156,7 +156,11 @@ class World:
                     waiting.discard(sock)
                     sock.close()
                     seen.setdefault(answer[0], set()).add(answer[1])
-        if waiting:
+            if refused and "refused" in seen:
+                # A refusal that comes while connect() still holds its socket is lost and waits for the next SYN, a
+                # second later: the others are given a moment only.
+                end = min(end, time.monotonic() + 0.05)
+        if waiting and not (refused and "refused" in seen):
             seen["silence"] = {""}
         for sock in waiting:
             sock.close()
@@ -198,9 +202,8 @@ def row_result(world: World, row: Row) -> dict[str, list[str]]:
     """What became of a row's packets."""
     world.write(row.service, endpoint_slice(*row.endpoints))
     patient = not row.targets <= {"dropped", "untouched"}
-    # What is not spread over endpoints needs no crowd; and all ICMP together is limited, too.
-    count = 2 if row.targets == {"refused"} else CONNECTIONS
-    return world.connect(row.source, row.destination, row.port, patient=patient, count=count)
+    refused = row.targets == {"refused"}
+    return world.connect(row.source, row.destination, row.port, patient=patient, refused=refused)
 
 
 def affinity(world: World) -> dict[str, list[str]]:
