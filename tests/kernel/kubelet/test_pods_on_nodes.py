@@ -1,0 +1,256 @@
+"""What a node does with a Pod, on a real node: processes, files, network, logs, exec, the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from podwalk.backends.base import Cluster, Completed
+
+pytestmark = [pytest.mark.kernel, pytest.mark.cluster]
+
+AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+BUSYBOX = "busybox:1.36"
+NAMESPACE = "kubelet-test"
+
+
+class Bench:
+    """A namespace of the cluster, and kubectl in it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.nodes = [n.name for n in cluster.status().nodes if n.role == "worker"]
+
+    def run(self, *args: str, input: str | None = None) -> Completed:
+        return self.cluster.kubectl("-n", NAMESPACE, *args, input=input, timeout=60)
+
+    def kubectl(self, *args: str, input: str | None = None) -> str:
+        done = self.run(*args, input=input)
+        assert done.ok, done.stderr
+        return done.stdout
+
+    def pod(self, name: str, *containers: dict[str, Any], **spec: Any) -> None:
+        full = [{"name": f"c{i}" if i else "c", "image": BUSYBOX, **c} for i, c in enumerate(containers)]
+        spec = {"terminationGracePeriodSeconds": 1, **spec, "containers": full}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        self.kubectl("create", "-f", "-", input=yaml.safe_dump_all(objects))
+
+    def ready(self, *names: str) -> None:
+        self.kubectl("wait", "--for=condition=Ready", "--timeout=30s", *(f"pod/{n}" for n in names))
+
+    def wait(self, name: str, path: str, value: str) -> None:
+        self.kubectl("wait", f"--for=jsonpath={{{path}}}={value}", "--timeout=30s", f"pod/{name}")
+
+    def status(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "-o", "json"))["status"]
+        return found
+
+    def events(self, name: str) -> dict[str, str]:
+        listed = json.loads(self.kubectl("get", "events", "-o", "json", f"--field-selector=involvedObject.name={name}"))
+        return {e["reason"]: e["message"] for e in listed["items"]}
+
+
+@pytest.fixture(scope="module")
+def bench(cluster: Cluster) -> Iterator[Bench]:
+    made = Bench(cluster)
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    made.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    yield made
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def test_files_environment_and_volumes(bench: Bench) -> None:
+    bench.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm"}, "data": {"app": "before"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"pw": "hush"}},
+    )
+    mounts = [
+        {"name": "work", "mountPath": "/work"},
+        {"name": "cfg", "mountPath": "/cfg"},
+        {"name": "cfg", "mountPath": "/one", "subPath": "app"},
+        {"name": "sec", "mountPath": "/sec", "readOnly": True},
+    ]
+    bench.pod(
+        "files",
+        {
+            "command": ["sleep", "1000"],
+            "env": [
+                {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                {"name": "URL", "value": "http://$(IP)"},
+            ],
+            "volumeMounts": mounts,
+        },
+        initContainers=[
+            {"name": "i", "image": BUSYBOX, "command": ["sh", "-c", "echo made > /work/f"], "volumeMounts": mounts[:1]}
+        ],
+        volumes=[
+            {"name": "work", "emptyDir": {}},
+            {"name": "cfg", "configMap": {"name": "cm"}},
+            {"name": "sec", "secret": {"secretName": "s"}},
+        ],
+        hostAliases=[{"ip": "192.0.2.1", "hostnames": ["elsewhere"]}],
+    )
+    bench.ready("files")
+    ip = bench.status("files")["podIP"]
+    script = (
+        "cat /work/f /cfg/app /one /sec/pw; echo; echo $URL; hostname; tail -1 /etc/hosts; grep search /etc/resolv.conf"
+    )
+    lines = bench.kubectl("exec", "files", "--", "sh", "-c", script).splitlines()
+    assert lines == [
+        "made",
+        "beforebeforehush",
+        f"http://{ip}",
+        "files",
+        "192.0.2.1\telsewhere",
+        f"search {NAMESPACE}.svc.cluster.local svc.cluster.local cluster.local",
+    ]
+    token = bench.kubectl("exec", "files", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    assert token == NAMESPACE
+    assert bench.run("exec", "files", "--", "sh", "-c", "echo x > /sec/y").returncode == 1
+
+    bench.kubectl("patch", "configmap", "cm", "--type=merge", "-p", '{"data":{"app":"after"}}')
+    seen = "until grep -q after /cfg/app; do sleep 0.1; done; cat /cfg/app /one"
+    assert bench.kubectl("exec", "files", "--", "timeout", "10", "sh", "-c", seen) == "afterbefore"
+
+
+def test_exec_streams_and_exit_codes(bench: Bench) -> None:
+    bench.pod("exec", {"command": ["sleep", "1000"]})
+    bench.ready("exec")
+    done = bench.run("exec", "exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout) == (7, "out\n")
+    assert done.stderr.startswith("err\n")
+    assert bench.kubectl("exec", "-i", "exec", "--", "wc", "-c", input="x" * 200_000) == "200000\n"
+    big = bench.kubectl("exec", "exec", "--", "sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' y")
+    assert len(big) == 3_000_000
+    missing = bench.run("exec", "exec", "--", "nope")
+    assert 'exec: "nope": executable file not found in $PATH' in missing.stderr
+
+
+def test_readiness_decides(bench: Bench) -> None:
+    probe = {"exec": {"command": ["test", "-e", "/tmp/ok"]}, "periodSeconds": 1, "failureThreshold": 1}
+    bench.pod("gate", {"command": ["sleep", "1000"], "readinessProbe": probe})
+    bench.wait("gate", ".status.phase", "Running")
+    assert [c["status"] for c in bench.status("gate")["conditions"] if c["type"] == "Ready"] == ["False"]
+    bench.kubectl("exec", "gate", "--", "touch", "/tmp/ok")
+    bench.ready("gate")
+    bench.kubectl("exec", "gate", "--", "rm", "/tmp/ok")
+    bench.kubectl("wait", "--for=condition=Ready=false", "--timeout=10s", "pod/gate")
+    assert bench.status("gate")["containerStatuses"][0]["restartCount"] == 0
+    assert "Unhealthy" in bench.events("gate")
+
+
+def test_a_crash_is_restarted_and_remembered(bench: Bench) -> None:
+    bench.pod("crash", {"command": ["sh", "-c", "echo run; echo why > /dev/termination-log; exit 3"]})
+    bench.wait("crash", ".status.containerStatuses[0].state.waiting.reason", "CrashLoopBackOff")
+    found = bench.status("crash")["containerStatuses"][0]
+    last = found["lastState"]["terminated"]
+    assert (found["restartCount"], last["exitCode"], last["reason"], last["message"]) == (1, 3, "Error", "why\n")
+    assert bench.kubectl("logs", "crash", "--previous") == "run\n"
+    assert bench.events("crash")["BackOff"].startswith("Back-off restarting failed container c in pod crash_")
+
+
+def test_a_failing_liveness_probe_restarts(bench: Bench) -> None:
+    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+    bench.pod("dies", {"command": ["sleep", "1000"], "livenessProbe": probe})
+    bench.wait("dies", ".status.containerStatuses[0].restartCount", "1")
+    assert bench.events("dies")["Killing"] == "Container c failed liveness probe, will be restarted"
+
+
+def test_nothing_of_a_container_outlives_it(bench: Bench) -> None:
+    # The first run leaves a listener behind; the second could not listen if it lived on.
+    command = "nc -l -p 7777 & sleep 0.2; [ -e /tmp/x ] || exit 1; wait"
+    bench.pod("orphan", {"command": ["sh", "-c", command]}, {"command": ["sleep", "1000"]})
+    bench.wait("orphan", ".status.containerStatuses[0].state.waiting.reason", "CrashLoopBackOff")
+    assert "nc -l" not in bench.kubectl("exec", "orphan", "-c", "c1", "--", "ps")
+
+
+def test_a_job_like_pod_completes(bench: Bench) -> None:
+    bench.pod("once", {"command": ["sh", "-c", "echo done"]}, restartPolicy="Never")
+    bench.wait("once", ".status.phase", "Succeeded")
+    assert bench.kubectl("logs", "once") == "done\n"
+    status = bench.status("once")
+    assert status["containerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+    assert status["podIP"]
+
+
+def test_an_unknown_image_names_the_cure(bench: Bench) -> None:
+    bench.pod("noimage", {"image": "example.com/shop:1"})
+    bench.wait("noimage", ".status.containerStatuses[0].state.waiting.reason", "ImagePullBackOff")
+    waiting = bench.status("noimage")["containerStatuses"][0]["state"]["waiting"]
+    assert "podwalk image add example.com/shop:1" in waiting["message"]
+    assert bench.events("noimage")["BackOff"] == 'Back-off pulling image "example.com/shop:1"'
+
+
+def test_pods_reach_each_other_across_nodes_without_nat(bench: Bench) -> None:
+    netexec = {
+        "image": AGNHOST,
+        "args": ["netexec", "--http-port=8080"],
+        "ports": [{"containerPort": 8080, "hostPort": 8181}],
+    }
+    bench.pod("server", netexec, nodeName=bench.nodes[0])
+    bench.pod("client", {"image": AGNHOST, "args": ["pause"]}, nodeName=bench.nodes[1])
+    bench.ready("server", "client")
+    server, client = bench.status("server"), bench.status("client")
+    url = f"http://{server['podIP']}:8080/clientip"
+    seen = bench.kubectl("exec", "client", "--", "curl", "-sm5", "--retry", "20", "--retry-connrefused", url)
+    assert seen.rpartition(":")[0] == client["podIP"]
+    by_host = bench.kubectl("exec", "client", "--", "curl", "-sm5", f"http://{server['hostIP']}:8181/hostname")
+    assert by_host == "server"
+
+
+def test_host_network(bench: Bench) -> None:
+    bench.pod("onhost", {"command": ["sleep", "1000"]}, hostNetwork=True, nodeName=bench.nodes[0])
+    bench.ready("onhost")
+    status = bench.status("onhost")
+    assert status["podIP"] == status["hostIP"]
+    assert bench.kubectl("exec", "onhost", "--", "hostname").strip() == bench.nodes[0]
+    assert "(host network)" in bench.kubectl("exec", "onhost", "--", "head", "-1", "/etc/hosts")
+
+
+def test_the_end_is_orderly(bench: Bench) -> None:
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook > /shared/log; sleep 0.3"]}}}
+    bench.pod(
+        "ends",
+        {
+            "command": ["sh", "-c", "trap 'echo term >> /shared/log; exit 0' TERM; while :; do sleep 0.1; done"],
+            "lifecycle": hook,
+            "volumeMounts": [{"name": "shared", "mountPath": "/shared"}],
+        },
+        nodeName=bench.nodes[0],
+        terminationGracePeriodSeconds=20,
+        volumes=[{"name": "shared", "hostPath": {"path": "/tmp/ends", "type": "DirectoryOrCreate"}}],
+    )
+    bench.ready("ends")
+    began = time.monotonic()
+    bench.kubectl("delete", "pod", "ends")
+    assert 0.3 <= time.monotonic() - began < 10
+    assert bench.cluster.node(bench.nodes[0], ["cat", "/tmp/ends/log"]).stdout == "hook\nterm\n"
+    leases = bench.cluster.node(bench.nodes[0], ["sh", "-c", "ls /var/lib/kubelet/pods"]).stdout.split()
+    alive = json.loads(bench.cluster.kubectl("get", "pods", "-A", "-o", "json").stdout)["items"]
+    assert set(leases) <= {p["metadata"]["uid"] for p in alive}
+
+
+def test_an_ephemeral_container_sees_the_pods_network(bench: Bench) -> None:
+    bench.pod("plain", {"command": ["sleep", "1000"]})
+    bench.ready("plain")
+    bench.kubectl("debug", "plain", "--image=nicolaka/netshoot", "--container=dbg", "--", "ip", "-br", "addr")
+    bench.wait("plain", ".status.ephemeralContainerStatuses[0].state.terminated.exitCode", "0")
+    assert bench.status("plain")["podIP"] in bench.kubectl("logs", "plain", "-c", "dbg")
+
+
+def test_a_deleted_mirror_pod_comes_back(bench: Bench) -> None:
+    name = f"kube-proxy-{bench.nodes[0]}"
+    read = ("-n", "kube-system", "get", "pod", name, "-o", "jsonpath={.metadata.uid}")
+    before = bench.cluster.kubectl(*read).stdout
+    bench.cluster.kubectl("-n", "kube-system", "delete", "pod", name)
+    waited = bench.cluster.kubectl("-n", "kube-system", "wait", "--for=create", f"pod/{name}", "--timeout=10s")
+    assert waited.ok
+    assert bench.cluster.kubectl(*read).stdout not in ("", before)
+    assert bench.cluster.kubectl("-n", "kube-system", "logs", name).stdout
