@@ -40,6 +40,13 @@ def test_defaulting_again_changes_nothing():
     assert obj == before
 
 
+def test_a_static_pod_has_no_identity():
+    obj = pod()
+    obj["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "0123"}
+    default(obj)
+    assert not {"serviceAccountName", "serviceAccount", "volumes"} & set(obj["spec"])
+
+
 def test_a_pod_without_automount_has_no_token():
     obj = defaulted(pod(automountServiceAccountToken=False))
     assert "volumes" not in obj["spec"]

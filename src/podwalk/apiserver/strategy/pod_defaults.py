@@ -15,6 +15,7 @@ from podwalk.apiserver.strategy import quantity
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
+_MIRROR = "kubernetes.io/config.mirror"
 _FILE_MODE = 0o644
 _NO_SOURCE = {"name"}
 
@@ -192,8 +193,8 @@ def _mount_token(spec: Object) -> None:
 def _admit(pod: Object) -> None:
     """What the admission plugins of a stock cluster add to a new Pod."""
     spec = pod["spec"]
-    spec["serviceAccountName"] = spec["serviceAccount"] = spec.get("serviceAccountName") or "default"
-    if "kubernetes.io/config.mirror" not in meta.annotations(pod):
+    if _MIRROR not in meta.annotations(pod):  # a static Pod has no identity: it runs before there is anyone to ask
+        spec["serviceAccountName"] = spec["serviceAccount"] = spec.get("serviceAccountName") or "default"
         _mount_token(spec)
     _tolerate_for_a_while(spec)
     spec["priority"] = _PRIORITIES.get(spec.get("priorityClassName") or "", 0)
