@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podwalk.checks.http import COULD_NOT_RESOLVE, REFUSED, TIMEOUT, Answer
+from podwalk.checks.http import REFUSED, TIMEOUT, Answer
 from podwalk.checks.names import Resolver, host_of, leads_to
 from podwalk.checks.state import State, at_path
 
@@ -13,17 +13,16 @@ def where(state: State, namespace: str, pod: str, url: str, answer: Answer) -> s
     kube-proxy rejects a Service without endpoints in the client's own node (pkg/proxy/iptables: the REJECT rules of the
     filter table); with endpoints, a refusal is the reset of the kernel in the network namespace of the chosen Pod.
     """
-    if answer.exit == COULD_NOT_RESOLVE:
+    if answer.unresolved:
         return "before the first packet to any Service: the resolver had no address to send it to"
     if answer.exit not in (REFUSED, TIMEOUT):
         return ""
     service = _service(state, namespace, url)
     if service is None:
         return ""
-    # The node's name is worth saying only where the packet never left it.
-    node = _node(state, namespace, pod)
     if not state.endpoints(service):
-        return f"on the client's own node{node}: the packet never left it" if answer.exit == REFUSED else ""
+        # The kernel limits how often it says "unreachable", so a client that hurries sees some timeouts among refusals.
+        return f"on the client's own node{_node(state, namespace, pod)}: the packet never left it"
     if answer.exit == REFUSED:
         return "in a Pod: the SYN was delivered, and the Pod's kernel sent a reset"
     lost = state.endpoints(service) - _pod_addresses(state, service)

@@ -37,10 +37,17 @@ class Answer:
     error: str = ""
 
     @property
+    def unresolved(self) -> bool:
+        """Whether the request ended before it had an address: curl's timeout covers the resolver as well."""
+        return self.exit == COULD_NOT_RESOLVE or (self.exit == TIMEOUT and self.error.startswith("Resolving"))
+
+    @property
     def outcome(self) -> str:
         """In a few words: ``HTTP 200``, ``connection refused``, ``timeout``, ``name not known``."""
         if self.exit == 0 and self.status:
             return f"HTTP {self.status}"
+        if self.exit == TIMEOUT and self.unresolved:
+            return "name not known in time"
         return _IN_WORDS.get(self.exit, self.error or f"curl exit {self.exit}")
 
 

@@ -66,7 +66,7 @@ class Patience:
     def until(self, look: Callable[[], T], good: Callable[[T], bool], within: float, every: float = 0.1) -> T:
         """Look until it is good, or until ``within`` has passed, or nothing moves any more; returns the last look.
 
-        A look that fails (the Pod has just left, and its successor is coming) is looked at again as well; the last failure
+        A look that fails (the Pod has just left, and its successor is coming) is looked at again too; the last failure
         is raised: NotYetError or CouldNotTellError.
         """
         started = self.clock.now()

@@ -87,7 +87,10 @@ def test_many_requests_stop_after_the_first_third_with_a_failure() -> None:
 
 def test_an_unknown_name_is_told_from_a_refusal() -> None:
     (answer,) = run(http.script("http://no.such.name.invalid/", 1, 2))
-    assert answer.outcome == "name not known"
+    assert answer.unresolved
+    slow = http.Answer(0, http.TIMEOUT, "", 2.0, "", "Resolving timed out after 2001 milliseconds")
+    assert (slow.unresolved, slow.outcome) == (True, "name not known in time")
+    assert not http.Answer(0, http.TIMEOUT, "", 2.0, "", "Connection timed out after 2001 milliseconds").unresolved
 
 
 def test_each_pod_must_answer_and_nobody_else() -> None:
