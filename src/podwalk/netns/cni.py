@@ -1,7 +1,7 @@
 """Run CNI plugins: ADD and DEL of a list of plugins, each getting the result of the one before.
 
-Stands in for libcni (github.com/containernetworking/cni/libcni), protocol 1.0.0. The plugins are the real ones and run in
-the node's namespaces.
+Stands in for libcni (github.com/containernetworking/cni/libcni), protocol 1.0.0. The plugins are the real ones and run
+in the node's namespaces.
 """
 
 import ipaddress

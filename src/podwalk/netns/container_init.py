@@ -101,7 +101,7 @@ def _explain(error: Exception, argv: list[str], cwd: str) -> str:
     reason = os.strerror(error.errno).lower()
     if error.filename == cwd:
         return f'chdir to cwd ("{cwd}") set in config.json failed: {reason}'
-    if error.filename is not None and error.filename in argv[:1] or error.errno == errno.ENOEXEC:
+    if error.filename in argv[:1] or error.errno == errno.ENOEXEC:
         return f"exec {argv[0]}: {reason}"
     return str(error)
 

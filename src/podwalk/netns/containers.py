@@ -1,7 +1,7 @@
 """Containers: start one in a Pod's sandbox, run further commands in it, resize its terminal, signal it.
 
-Stands in for runc and containerd's CRI plugin. A container's process is a direct child of the caller, so waitpid (through
-netns.reaper) gives its exit status and no shim is needed.
+Stands in for runc and containerd's CRI plugin. A container's process is a direct child of the caller, so waitpid
+(through netns.reaper) gives its exit status and no shim is needed.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ _POD_NAMESPACES = sc.CLONE_NEWNET | sc.CLONE_NEWIPC | sc.CLONE_NEWUTS | sc.CLONE
 
 
 class ContainerStartError(Exception):
-    """The program could not be started; the text is runc's, such as `exec: "foo": executable file not found in $PATH`."""
+    """The program could not be started; the text is runc's: `exec: "foo": executable file not found in $PATH`."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class ContainerSpec:
 class ContainerProcess:
     """A container's first process, or a command run in it.
 
-    The caller owns the descriptors. With a terminal `stdout_fd` is the master of the pseudo terminal, for both directions,
-    and the other two are None. `release` closes the pidfd.
+    The caller owns the descriptors. With a terminal `stdout_fd` is the master of the pseudo terminal, for both
+    directions, and the other two are None. `release` closes the pidfd.
     """
 
     pid: int

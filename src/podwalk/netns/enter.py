@@ -115,6 +115,8 @@ def _shell_code(code: int) -> int:
 def main(order: str) -> NoReturn:
     """Join, run, exit with the command's status; `order` is the JSON that run_in_sandbox writes."""
     wanted = json.loads(order)
+    for number in (signal.SIGINT, signal.SIGQUIT):  # keys on the terminal are for the command, which resets them
+        signal.signal(number, signal.SIG_IGN)
     sc.die_with_parent()
     foreground = _foreground_group()
     try:
@@ -157,8 +159,6 @@ def _pass_on(child: Callable[[], NoReturn], foreground: int | None = None) -> No
     if pid == 0:
         sc.die_with_parent()
         child()
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: os.kill(pid, number))
     _, status = os.waitpid(pid, 0)
@@ -183,7 +183,7 @@ def _restore_foreground(group: int | None) -> None:
 
 
 def _execute(argv: list[str], env: dict[str, str]) -> NoReturn:
-    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         os.chdir(env.get("HOME", "/"))

@@ -1,8 +1,8 @@
 """Refuse to configure the host's own network.
 
-The process that builds a sandbox remembers the inode of its network namespace before the first unshare; everything forked
-from it inherits the memory. Each change of a network asks first, so a forgotten setns fails loudly instead of leaving a
-bridge on the learner's machine.
+The process that builds a sandbox remembers the inode of its network namespace before the first unshare; everything
+forked from it inherits the memory. Each change of a network asks first, so a forgotten setns fails loudly instead of
+leaving a bridge on the learner's machine.
 """
 
 import os
@@ -27,7 +27,7 @@ def remember_host() -> None:
 
 
 def refuse_inode(inode: int) -> None:
-    """Raise HostNamespaceError if `inode` is the host's network namespace, or if nobody remembered which one that is."""
+    """Raise HostNamespaceError if `inode` is the host's network namespace, or if nobody remembered that one."""
     if _host_inode is None:
         raise HostNamespaceError("nobody remembered the host's network namespace: call guard.remember_host() first")
     if inode == _host_inode:

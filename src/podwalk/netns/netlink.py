@@ -1,7 +1,7 @@
 """Links, addresses, routes, neighbours and the bridge's forwarding table over one rtnetlink socket.
 
-A socket stays bound to the network namespace it was made in, so the agent of a node keeps one and needs no `ip` process per
-step (16 ms each; this takes tens of microseconds). Names and arguments follow iproute2.
+A socket stays bound to the network namespace it was made in, so the agent of a node keeps one and needs no `ip` process
+per step (16 ms each; this takes tens of microseconds). Names and arguments follow iproute2.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class NetlinkError(OSError):
 
 @dataclass(frozen=True)
 class Link:
-    """One network interface, as `ip link` shows it; `peer_index` is the link it is stacked on or the other end of a veth."""
+    """One network interface, as `ip link` shows it; `peer_index`: what it is stacked on, or a veth's other end."""
 
     index: int
     name: str
@@ -310,7 +310,7 @@ class Netlink:
             self._change(f"delete neighbour {ip}", rt.RTM_DELNEIGH, 0, self._neighbour_body(family, dev, ip, None))
 
     def add_fdb(self, dev: str, mac: str, dst_ip: str) -> None:
-        """Tell a VXLAN device behind which node a hardware address lives (`bridge fdb replace MAC dst IP self permanent`)."""
+        """Tell a VXLAN device behind which node a hardware address lives (`bridge fdb replace`)."""
         body = self._neighbour_body(rt.AF_BRIDGE, dev, dst_ip, mac, rt.NTF_SELF)
         self._change(f"add fdb {mac} dst {dst_ip}", rt.RTM_NEWNEIGH, rt.NLM_F_CREATE | rt.NLM_F_REPLACE, body)
 

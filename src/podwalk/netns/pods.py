@@ -1,6 +1,6 @@
 """A Pod's sandbox: the network, ipc, uts and pid namespaces that its containers share, held by a pause process.
 
-Stands in for containerd's RunPodSandbox. No pause image: the process is the machine's own `sleep` under the name /pause.
+Stands in for containerd's RunPodSandbox. No pause image: the process is the machine's `sleep` under the name /pause.
 """
 
 import errno

@@ -204,7 +204,7 @@ def _try_bridge_netfilter(netlink: Netlink) -> None:
 def _try_iptables(_: Netlink) -> str:
     for table, rule in _RULES:
         _iptables("-t", table, "-A", "OUTPUT" if table == "nat" else "FORWARD", *rule.split())
-    _iptables(*"-t nat -A POSTROUTING -j MASQUERADE --random-fully".split())
+    _iptables(*["-t", "nat", "-A", "POSTROUTING", "-j", "MASQUERADE", "--random-fully"])
     return _iptables("-V").strip()
 
 
@@ -219,14 +219,14 @@ def _iptables(*arguments: str) -> str:
 def _sandbox_cure() -> str:
     """Guess from the usual switches why the sandbox was refused."""
     switches = (
-        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"),
-        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
-        ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=65536"),
-    )  # fmt: skip
-    for path, bad, cure in switches:
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu since 24.04
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "65536"),
+    )
+    for name, bad, good in switches:
         with contextlib.suppress(OSError):
-            if Path(path).read_text().strip() == bad:
-                return cure
+            if Path("/proc/sys", *name.split(".")).read_text().strip() == bad:
+                return f"sudo sysctl {name}={good}"
     if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
         return "start the container with docker run --privileged"
     return "run podwalk as root, or on a kernel that allows unprivileged user namespaces (Linux 5.12 or newer)"

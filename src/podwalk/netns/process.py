@@ -1,8 +1,8 @@
 """Start a child of this process inside other namespaces.
 
-A new pid namespace, or one joined by setns, holds from the next fork on. So there are two forks: a go-between changes its
-namespaces, forks the child and exits; the kernel then gives the child to the nearest reaper, which is the caller. The
-caller waits for its children by plain waitpid, and no go-between stays in memory.
+A new pid namespace, or one joined by setns, holds from the next fork on. So there are two forks: a go-between changes
+its namespaces, forks the child and exits; the kernel then gives the child to the nearest reaper, which is the caller.
+The caller waits for its children by plain waitpid, and no go-between stays in memory.
 """
 
 import json

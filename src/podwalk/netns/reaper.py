@@ -1,7 +1,7 @@
 """The one owner of SIGCHLD in a process that is pid 1: collects every child and tells whoever waits for it.
 
-Stands in for what an init (tini, containerd-shim) does. Nothing else in the process may wait for children through asyncio
-or with waitpid(-1).
+Stands in for what an init (tini, containerd-shim) does. Nothing else in the process may wait for children through
+asyncio or with waitpid(-1).
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """The sandbox that holds a whole cluster, and the nodes inside it.
 
-The sandbox is one process with its own user (for an ordinary user), network, mount, pid, uts, ipc and cgroup namespaces;
-it is pid 1 of the pid namespace, so its death, however sudden, ends everything below, and the kernel takes the networks
-and mounts with it. Nothing has to be cleaned up on the host. Nodes nest the same way (kind's node containers).
+The sandbox is one process with its own user (for an ordinary user), network, mount, pid, uts, ipc and cgroup
+namespaces; it is pid 1 of the pid namespace, so its death, however sudden, ends everything below, and the kernel takes
+the networks and mounts with it. Nothing has to be cleaned up on the host. Nodes nest the same way, as kind's node
+containers do in Docker.
 """
 
 import contextlib
@@ -149,8 +150,8 @@ def spawn_node(
 
     Returns when the node is complete (hostname `name`, loopback up) and waits: move a veth into `netns_fd()`, then
     `go()` makes it run `main` as pid 1. `files` are written to its root (absolute path to content; /etc/hostname,
-    /etc/hosts and /etc/resolv.conf have defaults). With `keep_fds` all other descriptors above 2 are closed in the node:
-    an inherited netns descriptor or netlink socket would keep the network of a dead node alive. Raises SpawnError.
+    /etc/hosts and /etc/resolv.conf have defaults). With `keep_fds` all other descriptors above 2 are closed in the
+    node: an inherited netns descriptor would keep the network of a dead node alive. Raises SpawnError.
     """
     pid, channel = spawn(
         lambda: sc.unshare(NODE_NAMESPACES),

@@ -1,8 +1,8 @@
 """Let programs believe that they may change user and group, where only one uid is mapped.
 
-An ordinary user's namespace maps a single uid, so setuid, setgroups and chown fail with EPERM or EINVAL, and tcpdump, nginx,
-install and tar give up. The filter answers these calls with success and does nothing. Rootless builders (fakeroot and the
-`ignore_chown_errors` of containers/storage) play the same trick.
+An ordinary user's namespace maps a single uid, so setuid, setgroups and chown fail with EPERM or EINVAL, and tcpdump,
+nginx, install and tar give up. The filter answers these calls with success and does nothing. Rootless builders
+(fakeroot and the `ignore_chown_errors` of containers/storage) play the same trick.
 """
 
 import platform
@@ -16,7 +16,8 @@ _LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _JUMP_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 _RETURN = 0x06
 
-# AUDIT_ARCH and the numbers of setuid setgid setreuid setregid setgroups setresuid setresgid setfsuid setfsgid, then chown.
+# AUDIT_ARCH, then the numbers of setuid setgid setreuid setregid setgroups setresuid setresgid setfsuid setfsgid and of
+# the chown family.
 _CALLS: dict[str, tuple[int, tuple[int, ...]]] = {
     "x86_64": (0xC000003E, (105, 106, 113, 114, 116, 117, 119, 122, 123, 92, 93, 94, 260)),
     "aarch64": (0xC00000B7, (146, 144, 145, 143, 159, 147, 149, 151, 152, 54, 55)),
