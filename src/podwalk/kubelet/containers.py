@@ -90,6 +90,8 @@ class ContainerRunner:
         self.task: asyncio.Task[None] | None = None
         self.started = asyncio.Event()
         self.stopping = False
+        self._deadline: float | None = None
+        self._hurry = asyncio.Event()
         self._crashes = Backoff()
         self._pull = Puller(self._context.images, record.spec, self.event, self._wait)
 
@@ -218,6 +220,8 @@ class ContainerRunner:
         if process.stderr_fd is not None:
             run.pumps.append(Pump(process.stderr_fd, "stderr", run.log))
         self.event("Normal", "Started", "Container started")
+        # The last run's log is kept for `kubectl logs --previous`, older ones are not: the node's disk is memory.
+        self._owner.log_path(record.name, record.restart_count - 2).unlink(missing_ok=True)
         return run
 
     def _message_file(self, container_id: str, surroundings: launch.Surroundings) -> Path | None:
@@ -354,9 +358,7 @@ class ContainerRunner:
         message = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
         self.event("Normal", "Killing", message)
         grace = probe.get("terminationGracePeriodSeconds")
-        if grace is None:
-            grace = self._owner.pod["spec"].get("terminationGracePeriodSeconds", 30)
-        await self._kill(run, float(grace))
+        await self._kill(run, self._pod_grace() if grace is None else float(grace))
 
     # --- stop
 
@@ -372,20 +374,54 @@ class ContainerRunner:
                 self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
 
+    def shorten(self, grace: float) -> None:
+        """The grace period of a stop under way ends in ``grace`` seconds, where it would have ended later."""
+        at = asyncio.get_running_loop().time() + grace
+        if self._deadline is not None and at < self._deadline:
+            self._deadline = at
+            self._hurry.set()
+
+    def redefine(self, spec: Object) -> None:
+        """The container's image has changed: restart it with the new one."""
+        if spec.get("image") == self.record.spec.get("image") or self.stopping:
+            return
+        self.record.spec = spec
+        self._pull = Puller(self._context.images, spec, self.event, self._wait)
+        if self.current is not None:
+            self.event("Normal", "Killing", f"Container {self.name} definition changed, will be restarted")
+            self._crashes = Backoff()
+            self.current.probers.append(asyncio.create_task(self._kill(self.current, self._pod_grace())))
+
+    def _pod_grace(self) -> float:
+        return float(self._owner.pod["spec"].get("terminationGracePeriodSeconds", 30))
+
     async def _kill(self, run: Run, grace: float) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + max(grace, 0.0)
+        self._deadline = asyncio.get_running_loop().time() + max(grace, 0.0)
         hook = (self.record.spec.get("lifecycle") or {}).get("preStop")
         if hook and grace > 0:
             await self._pre_stop(hook, run, grace)
         number = _stop_signal(self.record.spec)
         if grace > 0 and not run.exited.done():
             runtime.signal(run.process, number)
-            # A preStop hook that used the whole period leaves two seconds, as upstream.
-            await asyncio.wait([run.exited], timeout=max(deadline - loop.time(), 2.0 if hook else 0.0))
+            await self._until_deadline(run, 2.0 if hook else 0.0)
         if not run.exited.done():
             runtime.signal(run.process, signal.SIGKILL)
             await asyncio.wait([run.exited])
+
+    async def _until_deadline(self, run: Run, least: float) -> None:
+        """Wait for the end, at most to the deadline, which may move; a preStop hook that used all of it leaves some."""
+        loop = asyncio.get_running_loop()
+        while not run.exited.done():
+            left = max((self._deadline or 0.0) - loop.time(), least)
+            if left <= 0:
+                return
+            self._hurry.clear()
+            hurry = asyncio.create_task(self._hurry.wait())
+            either: list[asyncio.Future[Any]] = [run.exited, hurry]
+            done, _ = await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            hurry.cancel()
+            if not done:
+                return
 
     async def _pre_stop(self, hook: Object, run: Run, grace: float) -> None:
         async def act() -> str:

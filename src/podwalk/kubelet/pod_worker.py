@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class PodWorker:
         self.pod_ips: list[str] = []
         self.start_time = meta.now()
         self._wired: Wired | None = None
+        self._creation: asyncio.Task[Wired] | None = None
         self._volumes = volumes.PodVolumes(self.directory(), pod)
         self._on_end = on_end
         self._deletion = asyncio.Event()
@@ -54,7 +56,7 @@ class PodWorker:
         self._conditions: list[Object] = []
         self._dirty = asyncio.Event()
         self._published = asyncio.Event()
-        self._environment: dict[str, str] = {}
+        self._refreshes: list[asyncio.Task[None]] = []
         self.task = asyncio.create_task(self._run(), name=f"pod {meta.key(pod)}")
 
     # --- what containers ask for
@@ -70,8 +72,10 @@ class PodWorker:
 
     def log_path(self, container: str, restart_count: int) -> Path:
         """Where a run of a container logs."""
-        pod = f"{meta.namespace(self.pod)}_{meta.name(self.pod)}_{self.uid}"
-        return LOG_DIRECTORY / pod / container / f"{restart_count}.log"
+        return self._log_directory() / container / f"{restart_count}.log"
+
+    def _log_directory(self) -> Path:
+        return LOG_DIRECTORY / f"{meta.namespace(self.pod)}_{meta.name(self.pod)}_{self.uid}"
 
     def live_log(self, container: str) -> LogFile | None:
         """The log that a container is writing."""
@@ -114,10 +118,16 @@ class PodWorker:
 
     def update(self, pod: Object) -> None:
         """The API object has changed."""
-        self.pod = pod
+        old, self.pod = self.pod, pod
         if meta.is_deleting(pod):
             self._deletion.set()
+            self._hurry()
         self._add_ephemeral()
+        for spec in pod["spec"].get("containers") or ():
+            if runner := self.runners.get(spec["name"]):
+                runner.redefine(spec)
+        if any(pod["metadata"].get(k) != old["metadata"].get(k) for k in ("labels", "annotations")):
+            self._labels_changed()
         if pod["metadata"].get("generation") != (pod.get("status") or {}).get("observedGeneration"):
             self.changed()
         if pod["spec"].get("readinessGates"):
@@ -127,6 +137,17 @@ class PodWorker:
         """The API object is gone: stop without reporting."""
         self._gone = True
         self._deletion.set()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        """Deleted again with a shorter grace period: what is being stopped already gets that one."""
+        for runner in self.runners.values():
+            runner.shorten(self._grace())
+
+    def _labels_changed(self) -> None:
+        shown = [v for v in self._volumes.volumes if "downwardAPI" in str(v)]
+        if self._is_set_up and shown:
+            self._refreshes = [asyncio.create_task(self._refresh(v)) for v in shown]
 
     async def source_changed(self, kind: str, name: str) -> None:
         """A ConfigMap or Secret has changed: refresh the volumes that show it, or retry what failed."""
@@ -262,8 +283,10 @@ class PodWorker:
     async def _set_up_sandbox(self) -> bool:
         if self._wired is not None:
             return True
+        self._creation = asyncio.create_task(sandboxes.create(self.context, self.pod))
         try:
-            self._wired = await sandboxes.create(self.context, self.pod)
+            # A Pod deleted meanwhile waits for its network, to give the address back (see _tear_down).
+            self._wired = await asyncio.shield(self._creation)
         except NetworkNotReadyError as error:
             self.context.event(self.pod, "Warning", "NetworkNotReady", str(error))
             await self.context.network.wait()
@@ -314,11 +337,17 @@ class PodWorker:
         if not self._gone:
             await self._confirm()
         self._volumes.remove()
+        shutil.rmtree(self._log_directory(), ignore_errors=True)
 
     async def _tear_down(self) -> None:
+        if self._wired is None and self._creation is not None:
+            try:
+                self._wired = await self._creation
+            except (NetworkNotReadyError, SandboxError):
+                return
         if self._wired is None:
             return
-        wired, self._wired = self._wired, None
+        wired, self._wired, self._creation = self._wired, None, None
         await sandboxes.remove(self.context, self.pod, wired)
 
     async def _confirm(self) -> None:

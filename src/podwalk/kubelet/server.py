@@ -106,8 +106,8 @@ class KubeletServer:
         return await streams.serve_exec(request, runner, run, self._agent.context.reaper)
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
-        _, run = self._running(request)
-        return await streams.serve_attach(request, run)
+        runner, run = self._running(request)
+        return await streams.serve_attach(request, runner, run)
 
     async def _port_forward(self, request: web.Request) -> web.StreamResponse:
         worker = self._worker(request)

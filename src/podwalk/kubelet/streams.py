@@ -215,7 +215,7 @@ def _close_outputs(process: ContainerProcess) -> None:
                 os.close(fd)
 
 
-async def serve_attach(request: web.Request, run: Run) -> web.StreamResponse:
+async def serve_attach(request: web.Request, runner: ContainerRunner, run: Run) -> web.StreamResponse:
     """Show what the running process writes from now on, and feed its input."""
     socket_ = web.WebSocketResponse(protocols=(PROTOCOL,), max_msg_size=0)
     await socket_.prepare(request)
@@ -229,7 +229,10 @@ async def serve_attach(request: web.Request, run: Run) -> web.StreamResponse:
 
     tty = run.process.stderr_fd is None
     source = run.process.stdout_fd if tty else run.process.stdin_fd
-    stdin = _Input(source, owned=False) if wanted["stdin"] and source is not None else None
+    once = bool(runner.record.spec.get("stdinOnce")) and not tty
+    stdin = _Input(source, owned=once) if wanted["stdin"] and source is not None else None
+    if once and stdin is not None:
+        run.process.stdin_fd = None
     run.log.listeners.append(listen)
     receiver = asyncio.create_task(
         _receive(socket_, stdin, (lambda rows, columns: runtime.resize(run.process, rows, columns)) if tty else None)
@@ -249,6 +252,8 @@ async def serve_attach(request: web.Request, run: Run) -> web.StreamResponse:
         for task in (receiver, sender):
             task.cancel()
         await asyncio.gather(receiver, sender, return_exceptions=True)
+        if stdin is not None:
+            stdin.close()
     return socket_
 
 

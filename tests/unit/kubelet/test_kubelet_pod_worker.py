@@ -279,3 +279,67 @@ async def test_the_termination_message(bench):
     bench.runtime.end(process, 1)
     status = await bench.status(lambda s: s["phase"] == "Failed")
     assert state(status)["terminated"]["message"] == "it broke"
+
+
+async def test_a_second_deletion_shortens_the_grace_period(bench):
+    bench.runtime.obedient = False
+    bench.start(pod())
+    await bench.status(ready)
+    deleting = asyncio.create_task(bench.delete(grace=30))
+    await bench.until(lambda: bench.runtime.signals == [15])
+    await bench.delete(grace=0.01)
+    await deleting
+    assert bench.runtime.signals == [15, 9]
+
+
+async def test_a_changed_image_restarts_the_container(bench):
+    worker = bench.start(pod())
+    await bench.status(ready)
+    changed = container(image="registry.k8s.io/e2e-test-images/agnhost:2.54")
+    worker.update({**worker.pod, "spec": {**worker.pod["spec"], "containers": [changed]}})
+    status = await bench.status(lambda s: s["containerStatuses"][0]["restartCount"] == 1 and ready(s))
+    assert status["containerStatuses"][0]["image"].endswith(":2.54")
+    assert ("Killing", "Container a definition changed, will be restarted") in bench.recorder.events
+
+
+async def test_labels_shown_in_a_volume_are_kept_true(bench):
+    items = [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]
+    worker = bench.start(pod(volumes=[{"name": "info", "downwardAPI": {"items": items}}]))
+    await bench.status(ready)
+    shown = worker.directory() / "volumes" / "info" / "labels"
+    assert shown.read_text() == ""
+    worker.update({**worker.pod, "metadata": {**worker.pod["metadata"], "labels": {"a": "1"}}})
+    await bench.until(lambda: shown.read_text() == 'a="1"')
+
+
+async def test_a_deletion_during_the_set_up_gives_the_network_back(bench, monkeypatch):
+    from podwalk.kubelet import sandboxes
+
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def slow(node, pod):
+        entered.set()
+        await leave.wait()
+        return await bench._create(node, pod)
+
+    monkeypatch.setattr(sandboxes, "create", slow)
+    bench.start(pod())
+    await entered.wait()
+    deleting = asyncio.create_task(bench.delete())
+    await asyncio.sleep(0)
+    leave.set()
+    await deleting
+    assert bench.removed == ["web"]
+    assert bench.runtime.started == []
+
+
+async def test_logs_go_with_the_pod_but_not_those_of_others(bench):
+    worker = bench.start(pod())
+    await bench.status(ready)
+    mine = worker.log_path("a", 0)
+    other = mine.parents[2] / "another" / "0.log"
+    other.parent.mkdir()
+    other.touch()
+    await bench.delete()
+    assert not mine.exists()
+    assert other.exists()
