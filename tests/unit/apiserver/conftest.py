@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
@@ -96,7 +97,8 @@ class Api:
         data = body if isinstance(body, bytes | type(None)) else orjson.dumps(body)
         if data is not None:
             sent["Content-Type"] = content_type
-        async with self.session.request(method, self.base + path, data=data, headers=sent) as response:
+        payload = io.BytesIO(data) if data is not None else None
+        async with self.session.request(method, self.base + path, data=payload, headers=sent) as response:
             return Answer(response.status, response.headers, await response.read())
 
     async def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Any:

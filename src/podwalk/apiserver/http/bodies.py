@@ -17,8 +17,10 @@ from podwalk.apiserver.schema import protobuf
 
 LIMIT = 3 * 1024 * 1024
 MAX_DEPTH = 200
+_MAX_VALUES = 1_000_000
 
 _JSON, _YAML, _PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+_ACCEPTED = f"{_JSON}, {_YAML}, {_PROTOBUF}"
 
 
 async def read(request: web.Request) -> bytes:
@@ -41,10 +43,11 @@ def decode(raw: bytes, content_type: str, kind: str) -> Object:
         return protobuf.decode_envelope(raw)
     if content_type in (_YAML, "text/yaml", "application/x-yaml"):
         found = parse_yaml(raw, kind)
-    elif content_type in (_JSON, "*/*", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"):
+    elif content_type in (_JSON, "*/*", "application/octet-stream"):
         found = parse_json(raw, kind)
     else:
-        raise ApiError(415, "UnsupportedMediaType", f"415: Unsupported Media Type ({content_type})", {})
+        message = f"the body of the request was in an unknown format - accepted media types include: {_ACCEPTED}"
+        raise ApiError(415, "UnsupportedMediaType", message, {})
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -88,8 +91,9 @@ def parse_yaml(raw: bytes, kind: str) -> Any:
     """One YAML document. Raises ApiError (400)."""
     try:
         found = yaml.load(raw, Loader=_Loader)
-        # Dates and the like become what JSON makes of them; a mapping with odd keys is refused here.
-        return orjson.loads(orjson.dumps(found))
+        _expanded(found, {})
+        # A key that is a number or a boolean becomes text, as in Go's conversion to JSON.
+        return orjson.loads(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         lines = str(error).splitlines()
         why = f"error converting YAML to JSON: yaml: {lines[0] if lines else 'unreadable'}"
@@ -97,7 +101,7 @@ def parse_yaml(raw: bytes, kind: str) -> Any:
 
 
 class _Loader(yaml.CSafeLoader):
-    """The safe loader, with times left as text and no aliases that grow (the "billion laughs")."""
+    """The safe loader, with times left as text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -106,10 +110,19 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _no_alias(raw: bytes) -> None:
-    for event in yaml.parse(raw, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not supported")
+def _expanded(value: Any, sizes: dict[int, int], depth: int = 0) -> int:
+    """How many values a YAML document holds once its aliases are written out. Raises ValueError past the limits."""
+    if depth > MAX_DEPTH:
+        raise ValueError("document contains excessive nesting")
+    if not isinstance(value, dict | list):
+        return 1
+    known = sizes.get(id(value))
+    if known is None:
+        below = value.values() if isinstance(value, dict) else value
+        known = sizes[id(value)] = 1 + sum(_expanded(item, sizes, depth + 1) for item in below)
+    if known > _MAX_VALUES:
+        raise ValueError("document contains excessive aliasing")
+    return known
 
 
 def check_depth(value: Any, limit: int = MAX_DEPTH) -> None:

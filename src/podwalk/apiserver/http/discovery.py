@@ -109,7 +109,11 @@ def api_resources(group: str, version: str) -> Object | None:
         for subresource in sorted(resource.subresources):
             listed.append(_legacy_subresource(resource, subresource))
     group_version = f"{group}/{version}" if group else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
+    head = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version}
+    if not group:
+        # Upstream's document of the core group, and only that one, has no apiVersion.
+        del head["apiVersion"]
+    return {**head, "resources": listed}
 
 
 def _legacy_subresource(resource: Resource, subresource: str) -> Object:

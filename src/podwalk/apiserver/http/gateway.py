@@ -130,7 +130,7 @@ class Gateway:
             return _json({"paths": self._paths()})
         if document is not None:
             return _json(document)
-        if parts[0] in ("api", "apis"):
+        if parts[0] in ("api", "apis") and len(parts) > 2:
             raise routes.no_such_resource()
         return web.Response(text="404 page not found\n", status=404)
 
