@@ -138,9 +138,10 @@ def main(order: str) -> NoReturn:
 
 def _join_sandbox(init_pid: int) -> None:
     own_user = os.stat("/proc/self/ns/user").st_ino == os.stat(f"/proc/{init_pid}/ns/user").st_ino
+    single = seccomp.single_uid(init_pid)  # afterwards /proc is the sandbox's, where this process has no number
     _join(init_pid, _SANDBOX if own_user else _SANDBOX | sc.CLONE_NEWUSER)
     sc.die_with_parent()
-    if not own_user and seccomp.single_uid():
+    if not own_user and single:
         seccomp.fake_credential_calls()
 
 

@@ -33,9 +33,9 @@ def _program() -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-def single_uid() -> bool:
-    """Tell whether the current user namespace maps exactly one uid."""
-    with open("/proc/self/uid_map") as file:
+def single_uid(pid: int | None = None) -> bool:
+    """Tell whether the user namespace of this process, or of `pid`, maps exactly one uid."""
+    with open(f"/proc/{pid or 'self'}/uid_map") as file:
         lines = file.read().split("\n")
     ranges = [line.split() for line in lines if line.strip()]
     return len(ranges) == 1 and ranges[0][2] == "1"
