@@ -1,8 +1,8 @@
 """Readiness, liveness and startup probes.
 
 Stands in for pkg/kubelet/prober and pkg/probe. It differs in one thing, for speed: before the first success of a
-readiness or startup probe, a connection that is *refused* (nobody listens yet) is tried again within milliseconds and
-silently for a moment; what counts, fails and shows in Events follows the probe's own period.
+readiness or startup probe a failure is tried again soon and silently, for a moment; what counts, fails and shows in
+Events follows the probe's own period.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ Exec = Callable[[list[str], float], Awaitable[tuple[int, bytes]]]
 
 _MAX_BODY = 10 * 1024
 _FIRST_RETRY = 0.005
+_ANSWERED_RETRY = 0.05
 _EAGER_SECONDS = 1.5
 _REDIRECTS = 10
 
@@ -223,15 +224,17 @@ class Prober:
             next_tick += period
 
     async def _attempt(self, deadline: float) -> Outcome:
-        """One counted attempt: until the first success, refusals are retried silently until ``deadline``."""
+        """One counted attempt: until the first success, failures are retried silently until ``deadline``."""
         loop = asyncio.get_running_loop()
         wait = _FIRST_RETRY
         while True:
             outcome = await run_once(self._probe, self._target)
-            eager = self.kind != "Liveness" and self._said is None
-            if not (eager and outcome.refused) or loop.time() + wait >= deadline:
+            eager = self.kind != "Liveness" and self._said is None and not outcome.ok
+            # A refusal costs nothing and nobody notices it; an application that answers is left some time.
+            pause = wait if outcome.refused else max(wait, _ANSWERED_RETRY)
+            if not eager or loop.time() + pause >= deadline:
                 return outcome
-            await asyncio.sleep(wait)
+            await asyncio.sleep(pause)
             wait = min(wait * 1.3, 0.25)
 
     def _report(self, outcome: Outcome) -> None:
