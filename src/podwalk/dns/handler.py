@@ -1,7 +1,7 @@
 """One server block at work: its plugins, in CoreDNS' order, answer a question.
 
-The order is that of CoreDNS' plugin.cfg, whatever the Corefile's: errors, log, loadbalance, kubernetes, loop, forward.
-``cache`` is accepted and keeps nothing. Answers are handed to a callback, because other servers may have to be asked.
+The order is that of CoreDNS' plugin.cfg, whatever the Corefile's: errors, log, loadbalance, cache, kubernetes, loop,
+forward. Answers are handed to a callback, because other servers may have to be asked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from podwalk.dns import forward, message, records
+from podwalk.dns import cache, forward, message, records
+from podwalk.dns.cache import Cache
 from podwalk.dns.corefile import CorefileError, Directive, ServerBlock, zone_name
 from podwalk.dns.forward import ForwardConfig, Forwarder
 from podwalk.dns.loop import Loop
@@ -82,6 +83,8 @@ class Chain:
         self._log = block.plugin("log")
         self._errors = block.plugin("errors") is not None
         self._shuffle = block.plugin("loadbalance") is not None
+        kept = block.plugin("cache")
+        self._cache = Cache(cache.configure(kept, block.zones)) if kept else None
         self._probe: str | None = None
         self._probes_seen = 0
 
@@ -101,8 +104,28 @@ class Chain:
                 self._write_log(request, response, time.monotonic() - started)
             reply(response)
 
-        if self.zone is None or not self._serve_cluster(self.zone, request, finish):
-            self._serve_forward(request, finish)
+        if self._cache is None or request.question.type == message.HINFO:
+            self._serve_fresh(request, finish)
+        else:
+            self._serve_cached(self._cache, request, finish)
+
+    def _serve_cached(self, kept: Cache, request: Request, reply: Reply) -> None:
+        hit = kept.get(request.message)
+        if hit is not None:
+            reply(Response(hit))
+            return
+
+        def keep(response: Response) -> None:
+            # A failure of our own is not an answer that somebody gave.
+            if response.raw is not None or response.message.rcode != message.SERVFAIL:
+                kept.put(request.message, response.message)
+            reply(response)
+
+        self._serve_fresh(request, keep)
+
+    def _serve_fresh(self, request: Request, reply: Reply) -> None:
+        if self.zone is None or not self._serve_cluster(self.zone, request, reply):
+            self._serve_forward(request, reply)
 
     def _serve_cluster(self, zone: records.Zone, request: Request, reply: Reply) -> bool:
         """The kubernetes plugin; False where the question is for the next one."""
