@@ -16,7 +16,7 @@ from podwalk.api.meta import Object
 from podwalk.backends.base import BackendError, Cluster
 from podwalk.checks import http, names
 from podwalk.checks.patience import Clock, Patience, seconds
-from podwalk.checks.probes import HttpProbe, Means, Observed
+from podwalk.checks.probes import HttpProbe, Means, Observed, in_words
 from podwalk.checks.report import Finding, StepKind, StepResult, Verdict
 from podwalk.checks.shell import PodShell
 from podwalk.checks.signals import CouldNotTellError, NotTriedError, NotYetError
@@ -158,7 +158,8 @@ class Lab:
             return names.leads_to(names.host_of(seen), names.Resolver.parse(hosts, resolv), self.now)
 
         namespace, name = split_ref(pod)
-        return Observed(self._means, look, f"kubectl -n {namespace} exec {name} -- cat /etc/hosts /etc/resolv.conf")
+        show = f"kubectl -n {namespace} exec {name} -- sh -c 'echo {http.quoted(url)}; cat /etc/hosts /etc/resolv.conf'"
+        return Observed(self._means, look, show)
 
     # State
 
@@ -209,6 +210,9 @@ class Lab:
             raise CouldNotTellError(f"the lab began without {kind.lower()} {ref} (a bug of the lab)")
         namespace, name = split_ref(ref)
         show = f"kubectl -n {namespace} get {kind.lower()} {name} -o yaml"
+        if self.now.find(kind, ref) is None:
+            self._expecting()
+            raise NotYetError(Finding(f"{kind.lower()}/{name} in {namespace}, as at the start", "it is gone", show))
         look = Observed(self._means, lambda: self.now.fields(kind, ref, *paths), show)
         look.expect(self.at_start.fields(kind, ref, *paths), within="0s")
 
@@ -227,10 +231,10 @@ class Lab:
         if selector and selectors.match_labels(selector, template):
             return
         owner = split_ref(deployment)[1]
-        expected = f"a selector that matches every Pod deployment/{owner} will make"
-        observed = "a Pod made next would not match" if selector else "no selector at all"
+        expected = f"a selector for what deployment/{owner} makes: {in_words(template)}"
+        observed = in_words(selector) if selector else "no selector" if found else "no such Service"
         show = f"kubectl -n {namespace} get svc {name} -o jsonpath='{{.spec.selector}}'"
-        raise NotYetError(Finding(expected, observed if found else "no such Service", show))
+        raise NotYetError(Finding(expected, observed, show))
 
 
 def _uids(state: State, kind: str, pattern: str) -> dict[str, str]:

@@ -15,6 +15,8 @@ from podwalk.checks.signals import CouldNotTellError, NotYetError
 from podwalk.checks.state import State, split_ref
 
 _EXEC_SLACK = 10.0
+# More differences than this say no more.
+_LEAVES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,21 @@ def in_words(value: Any) -> str:
 
 
 def difference(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> tuple[str, str]:
-    """Only the keys in which two mappings differ, in words: (expected, observed)."""
-    keys = [k for k in sorted({*expected, *seen}) if expected.get(k) != seen.get(k)]
-    return tuple(  # type: ignore[return-value]
-        ", ".join(f"{k}: {in_words(side.get(k))}" for k in keys) for side in (expected, seen)
-    )
+    """Only the leaves in which two nested mappings differ, in words: (expected, observed)."""
+    left, right = _leaves(expected), _leaves(seen)
+    keys = [k for k in sorted({*left, *right}) if left.get(k) != right.get(k)]
+    rest = f", and {len(keys) - _LEAVES} more" if len(keys) > _LEAVES else ""
+
+    def words(side: Mapping[str, Any]) -> str:
+        return ", ".join(f"{k}: {in_words(side.get(k))}" for k in keys[:_LEAVES]) + rest
+
+    return words(left), words(right)
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Dotted paths to what is no mapping; the items of a list go by their names where they have some."""
+    if isinstance(value, Mapping) and (value or not path):
+        return {k: v for key in value for k, v in _leaves(value[key], f"{path}.{key}" if path else key).items()}
+    if isinstance(value, list) and value and all(isinstance(v, Mapping) and "name" in v for v in value):
+        return {k: v for item in value for k, v in _leaves(item, f"{path}[{item['name']}]").items()}
+    return {path: value}

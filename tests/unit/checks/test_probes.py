@@ -14,6 +14,7 @@ from podwalk.backends.base import Completed
 from podwalk.checks import Lab, http
 from podwalk.checks.lab import LabFacts
 from podwalk.checks.patience import Patience, seconds, spoken
+from podwalk.checks.probes import difference
 from podwalk.checks.report import StepResult, Verdict
 from podwalk.checks.state import Frozen, State
 
@@ -207,7 +208,20 @@ def test_what_is_equal_to_the_start_and_what_is_not() -> None:
     assert (changed.finding.expected, changed.finding.observed) == ("spec.type: NodePort", "spec.type: ClusterIP")
     assert step(lab, lambda: lab.same("Service", "shop/wbe", "spec.type")).verdict is Verdict.COULD_NOT_TELL
     cluster.remove("Service", "shop/web")
-    assert step(lab, lambda: lab.same("Service", "shop/web", "spec.type")).verdict is Verdict.NOT_YET
+    gone = step(lab, lambda: lab.same("Service", "shop/web", "spec.type"))
+    assert gone.finding
+    assert gone.finding.observed == "it is gone"
+
+
+def test_a_difference_names_the_leaves_and_no_more() -> None:
+    before = {"spec": {"containers": [{"name": "a", "args": ["x"], "env": []}, {"name": "b", "image": "i"}]}}
+    after = {"spec": {"containers": [{"name": "a", "args": ["x", "y"], "env": []}, {"name": "b", "image": "i"}]}}
+    assert difference(before, after) == ("spec.containers[a].args: x", "spec.containers[a].args: x, y")
+    many = {str(n): n for n in range(6)}
+    assert difference(many, {}) == (
+        "0: 0, 1: 1, 2: 2, 3: 3, and 2 more",
+        "0: nothing, 1: nothing, 2: nothing, 3: nothing, and 2 more",
+    )
 
 
 def test_a_selector_finds_new_pods_only_by_the_labels_of_the_template() -> None:
