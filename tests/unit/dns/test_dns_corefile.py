@@ -40,7 +40,7 @@ def test_blocks_plugins_and_options() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (".:53 {\n  clusternames cluster.local\n}", "Corefile:2 - Error during parsing: Unknown directive 'clusternames'"),
+        (".:53 {\n  names cluster.local\n}", "Corefile:2 - Error during parsing: Unknown directive 'names'"),
         (".:53 {\n  errors\n", "Unexpected EOF, expecting '}'"),
         (".:53", "Unexpected EOF, expecting '{'"),
         (".:53 { errors }\n.:53 { log }", "cannot serve dns://.:53 - it is already defined"),

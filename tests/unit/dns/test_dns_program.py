@@ -27,10 +27,10 @@ def start(*argv: str) -> subprocess.Popen[str]:
 
 
 def test_a_mistake_in_the_corefile_ends_it_with_the_reason(tmp_path: Path) -> None:
-    (tmp_path / "Corefile").write_text(".:53 {\n    clusternames\n}\n")
+    (tmp_path / "Corefile").write_text(".:53 {\n    names\n}\n")
     _, errors = (process := start("-conf", str(tmp_path / "Corefile"))).communicate(timeout=20)
     assert process.returncode == 1
-    assert errors.strip() == f"{tmp_path}/Corefile:2 - Error during parsing: Unknown directive 'clusternames'"
+    assert errors.strip() == f"{tmp_path}/Corefile:2 - Error during parsing: Unknown directive 'names'"
 
 
 def test_an_unknown_flag_is_refused() -> None:
