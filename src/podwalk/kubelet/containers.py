@@ -10,24 +10,23 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
-from podwalk.kubelet import env, images, launch, probes
+from podwalk.kubelet import env, images, launch, probes, runs
 from podwalk.kubelet.backoff import Backoff, go_duration
 from podwalk.kubelet.context import API_ERRORS, NodeContext
 from podwalk.kubelet.logs import LogFile, Pump
 from podwalk.kubelet.node import RUNTIME_NAME
 from podwalk.kubelet.pulling import Puller
+from podwalk.kubelet.runs import Run
 from podwalk.kubelet.status import EPOCH, ContainerRecord
+from podwalk.kubelet.stopping import Stopper
 from podwalk.netns import containers as runtime
-from podwalk.netns.containers import ContainerProcess, ContainerStartError
+from podwalk.netns.containers import ContainerStartError
 from podwalk.netns.pods import PodSandbox
 
 log = logging.getLogger(__name__)
@@ -64,21 +63,6 @@ class Owner(Protocol):
         """Where a run of a container logs."""
 
 
-@dataclass(slots=True)
-class Run:
-    """One run of a container."""
-
-    process: ContainerProcess
-    log: LogFile
-    pumps: list[Pump]
-    exited: asyncio.Future[int]
-    started_at: str
-    message_file: Path | None
-    environment: dict[str, str]
-    mount_namespace: int
-    probers: list[asyncio.Task[None]] = field(default_factory=list)
-
-
 class ContainerRunner:
     """Runs one container until it may not be restarted any more."""
 
@@ -90,8 +74,7 @@ class ContainerRunner:
         self.task: asyncio.Task[None] | None = None
         self.started = asyncio.Event()
         self.stopping = False
-        self._deadline: float | None = None
-        self._hurry = asyncio.Event()
+        self._stopper = Stopper(self._hook, self.event)
         self._crashes = Backoff()
         self._pull = Puller(self._context.images, record.spec, self.event, self._wait)
 
@@ -214,7 +197,7 @@ class ContainerRunner:
             started_at=started_at,
             message_file=message_file,
             environment=dict(spec.env),
-            mount_namespace=_mount_namespace(process.pid),
+            mount_namespace=runs.mount_namespace(process.pid),
         )
         run.pumps = [Pump(process.stdout_fd, "stdout", run.log)]
         if process.stderr_fd is not None:
@@ -267,15 +250,15 @@ class ContainerRunner:
         self._begin_probes(run)
         self._owner.changed()
         try:
-            code = await run.exited
+            await asyncio.wait([run.exited])
         finally:
             for task in run.probers:
                 task.cancel()
-        self._ended(run, code)
+        self._ended(run, run.exited.result())
 
     def _ended(self, run: Run, code: int) -> None:
         record = self.record
-        _kill_leftovers(run.mount_namespace)
+        runs.kill_leftovers(run.mount_namespace)
         for pump in run.pumps:
             pump.drain()
         run.log.close()
@@ -291,23 +274,13 @@ class ContainerRunner:
             "finishedAt": meta.now(),
             "containerID": record.container_id,
         }
-        if message := self._message(run, code):
+        if message := runs.termination_message(run, record.spec, code):
             ended["message"] = message
         record.state = {"terminated": ended}
         record.started = False
         record.ready = record.kind == "init" and code == 0
         self.started.clear()
         self._owner.changed()
-
-    def _message(self, run: Run, code: int) -> str:
-        text = b""
-        if run.message_file is not None:
-            text = run.message_file.read_bytes()[:_MAX_MESSAGE]
-            run.message_file.unlink(missing_ok=True)
-        if not text and code != 0 and self.record.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
-            lines = run.log.path.read_bytes().splitlines()[-80:]
-            text = b"\n".join(line.split(b" ", 3)[-1] for line in lines)[-2048:]
-        return text.decode(errors="replace")
 
     # --- probes
 
@@ -335,8 +308,7 @@ class ContainerRunner:
         self._owner.changed()
 
     def _probe(self, run: Run, kind: probes.ProbeKind, probe: Object) -> None:
-        host = self._owner.pod_ips[0] if self._owner.pod_ips else self._context.node_ip
-        target = probes.Target(host, self.record.spec, self.exec)
+        target = probes.Target(self._host(), self.record.spec, self.exec)
 
         def result(ok: bool) -> None:
             if self.current is not run:
@@ -358,7 +330,7 @@ class ContainerRunner:
         message = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
         self.event("Normal", "Killing", message)
         grace = probe.get("terminationGracePeriodSeconds")
-        await self._kill(run, self._pod_grace() if grace is None else float(grace))
+        await self._stopper.stop(run, self.record.spec, self._pod_grace() if grace is None else float(grace))
 
     # --- stop
 
@@ -368,7 +340,7 @@ class ContainerRunner:
         run = self.current
         if run is not None:
             self.event("Normal", "Killing", f"Stopping container {self.name}")
-            await self._kill(run, grace)
+            await self._stopper.stop(run, self.record.spec, grace)
         if self.task is not None and self.task is not asyncio.current_task():
             if run is None:
                 self.task.cancel()
@@ -376,10 +348,7 @@ class ContainerRunner:
 
     def shorten(self, grace: float) -> None:
         """The grace period of a stop under way ends in ``grace`` seconds, where it would have ended later."""
-        at = asyncio.get_running_loop().time() + grace
-        if self._deadline is not None and at < self._deadline:
-            self._deadline = at
-            self._hurry.set()
+        self._stopper.shorten(grace)
 
     def redefine(self, spec: Object) -> None:
         """The container's image has changed: restart it with the new one."""
@@ -390,134 +359,32 @@ class ContainerRunner:
         if self.current is not None:
             self.event("Normal", "Killing", f"Container {self.name} definition changed, will be restarted")
             self._crashes = Backoff()
-            self.current.probers.append(asyncio.create_task(self._kill(self.current, self._pod_grace())))
+            stop = self._stopper.stop(self.current, self.record.spec, self._pod_grace())
+            self.current.probers.append(asyncio.create_task(stop))
 
     def _pod_grace(self) -> float:
         return float(self._owner.pod["spec"].get("terminationGracePeriodSeconds", 30))
 
-    async def _kill(self, run: Run, grace: float) -> None:
-        self._deadline = asyncio.get_running_loop().time() + max(grace, 0.0)
-        hook = (self.record.spec.get("lifecycle") or {}).get("preStop")
-        if hook and grace > 0:
-            await self._pre_stop(hook, run, grace)
-        number = _stop_signal(self.record.spec)
-        if grace > 0 and not run.exited.done():
-            runtime.signal(run.process, number)
-            await self._until_deadline(run, 2.0 if hook else 0.0)
-        if not run.exited.done():
-            runtime.signal(run.process, signal.SIGKILL)
-            await asyncio.wait([run.exited])
+    def _host(self) -> str:
+        return self._owner.pod_ips[0] if self._owner.pod_ips else self._context.node_ip
 
-    async def _until_deadline(self, run: Run, least: float) -> None:
-        """Wait for the end, at most to the deadline, which may move; a preStop hook that used all of it leaves some."""
-        loop = asyncio.get_running_loop()
-        while not run.exited.done():
-            left = max((self._deadline or 0.0) - loop.time(), least)
-            if left <= 0:
-                return
-            self._hurry.clear()
-            hurry = asyncio.create_task(self._hurry.wait())
-            either: list[asyncio.Future[Any]] = [run.exited, hurry]
-            done, _ = await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            hurry.cancel()
-            if not done:
-                return
-
-    async def _pre_stop(self, hook: Object, run: Run, grace: float) -> None:
-        async def act() -> str:
-            if hook.get("sleep"):
-                await asyncio.sleep(float(hook["sleep"].get("seconds") or 0))
-                return ""
-            if hook.get("exec"):
-                code, output = await self.exec([str(w) for w in hook["exec"].get("command") or ()], grace)
-                return "" if code == 0 else output.decode(errors="replace") or f"exit code {code}"
-            probe = {"httpGet": hook.get("httpGet"), "tcpSocket": hook.get("tcpSocket"), "timeoutSeconds": grace}
-            host = self._owner.pod_ips[0] if self._owner.pod_ips else self._context.node_ip
-            outcome = await probes.run_once(probe, probes.Target(host, self.record.spec, self.exec))
-            return "" if outcome.ok else outcome.message
-
-        work = asyncio.create_task(act())
-        either: list[asyncio.Future[Any]] = [work, run.exited]
-        await asyncio.wait(either, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            work.cancel()
-            return
-        problem = str(work.exception() or "") or work.result()
-        if problem:
-            self.event("Warning", "FailedPreStopHook", f"PreStopHook failed: {problem}")
-
-    # --- exec
+    async def _hook(self, hook: Object, timeout: float) -> str:
+        """Run a lifecycle handler; what went wrong, or an empty text."""
+        if hook.get("sleep"):
+            await asyncio.sleep(float(hook["sleep"].get("seconds") or 0))
+            return ""
+        if hook.get("exec"):
+            code, output = await self.exec([str(w) for w in hook["exec"].get("command") or ()], timeout)
+            return "" if code == 0 else output.decode(errors="replace") or f"exit code {code}"
+        probe = {"httpGet": hook.get("httpGet"), "tcpSocket": hook.get("tcpSocket"), "timeoutSeconds": timeout}
+        outcome = await probes.run_once(probe, probes.Target(self._host(), self.record.spec, self.exec))
+        return "" if outcome.ok else outcome.message
 
     async def exec(self, command: list[str], timeout: float) -> tuple[int, bytes]:
         """Run a command inside: (exit code, what it wrote). Raises TimeoutError."""
-        run = self.current
-        if run is None:
+        if self.current is None:
             return 1, b"container not running"
-        try:
-            process = runtime.exec_in_container(run.process, command, run.environment, tty=False, stdin=False)
-        except ContainerStartError as error:
-            return 126, str(error).encode()
-        exited = self._context.reaper.watch(process.pid)
-        output = bytearray()
-        readers = [_collect(fd, output) for fd in (process.stdout_fd, process.stderr_fd) if fd is not None]
-        try:
-            async with asyncio.timeout(timeout or None):
-                code = await exited
-            async with asyncio.timeout(0.2):
-                await asyncio.gather(*(reader.done.wait() for reader in readers))
-        except TimeoutError:
-            if not exited.done():
-                runtime.signal(process, signal.SIGKILL)
-                await exited
-                raise
-            code = exited.result()
-        finally:
-            for reader in readers:
-                reader.close()
-            runtime.release(process)
-        return (128 - code if code < 0 else code), bytes(output)
-
-
-def _mount_namespace(pid: int | str) -> int:
-    """The number of a process's mount namespace; 0 where the process has gone."""
-    try:
-        return os.stat(f"/proc/{pid}/ns/mnt").st_ino
-    except OSError:
-        return 0
-
-
-def _kill_leftovers(namespace: int) -> None:
-    """Kill what a container's first process left behind.
-
-    Elsewhere it is pid 1 of its own pid namespace and takes all with it; here the pause process is. What shares the
-    container's mount namespace is the container's.
-    """
-    if not namespace:
-        return
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and _mount_namespace(entry) == namespace:
-            with suppress(OSError):
-                os.kill(int(entry), signal.SIGKILL)
-
-
-class _Sink:
-    """Takes what a pump reads, in place of a log file."""
-
-    def __init__(self, into: bytearray) -> None:
-        self._into = into
-
-    def write(self, stream: str, data: bytes) -> None:
-        del stream
-        self._into += data
-
-
-def _collect(fd: int, into: bytearray) -> Pump:
-    return Pump(fd, "stdout", _Sink(into))
-
-
-def _stop_signal(container: Object) -> int:
-    name = (container.get("lifecycle") or {}).get("stopSignal")
-    return int(getattr(signal, name, signal.SIGTERM)) if name else int(signal.SIGTERM)
+        return await runs.execute(self._context.reaper, self.current, command, timeout)
 
 
 def format_pod(pod: Object) -> str:

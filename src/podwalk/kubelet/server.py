@@ -17,8 +17,9 @@ from aiohttp import web
 
 from podwalk.api import meta
 from podwalk.kubelet import logs, streams
-from podwalk.kubelet.containers import ContainerRunner, Run
+from podwalk.kubelet.containers import ContainerRunner
 from podwalk.kubelet.logs import LogOptions
+from podwalk.kubelet.runs import Run
 from podwalk.netns import pods
 
 if TYPE_CHECKING:

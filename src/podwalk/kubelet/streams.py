@@ -20,7 +20,8 @@ import aiohttp
 from aiohttp import web
 
 from podwalk.api.meta import Object
-from podwalk.kubelet.containers import ContainerRunner, Run
+from podwalk.kubelet.containers import ContainerRunner
+from podwalk.kubelet.runs import Run
 from podwalk.netns import containers as runtime
 from podwalk.netns.containers import ContainerProcess, ContainerStartError
 from podwalk.netns.reaper import Reaper

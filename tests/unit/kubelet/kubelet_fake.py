@@ -113,16 +113,16 @@ class Bench:
     """Everything a PodWorker needs, and the waiting that a test does."""
 
     def __init__(self, monkeypatch, tmp_path):
-        from podwalk.kubelet import containers, launch, pod_worker, sandboxes, streams
+        from podwalk.kubelet import containers, launch, pod_worker, runs, sandboxes, stopping, streams
 
         self.client, self.runtime, self.recorder = FakeClient(), FakeRuntime(), Recorder()
         self.removed = []
-        for module in (containers, streams):
+        for module in (containers, runs, stopping, streams):
             for name in ("start_container", "exec_in_container", "signal", "release"):
                 monkeypatch.setattr(module.runtime, name, getattr(self.runtime, name))
         monkeypatch.setattr(pod_worker, "STATE_DIRECTORY", tmp_path / "pods")
         monkeypatch.setattr(pod_worker, "LOG_DIRECTORY", tmp_path / "logs")
-        monkeypatch.setattr(containers, "_mount_namespace", lambda pid: 0)
+        monkeypatch.setattr(runs, "mount_namespace", lambda pid: 0)
         monkeypatch.setattr(launch, "PROGRAM_DIRECTORY", tmp_path / "programs")
         monkeypatch.setattr(sandboxes, "create", self._create)
         monkeypatch.setattr(sandboxes, "remove", self._remove)

@@ -343,3 +343,14 @@ async def test_logs_go_with_the_pod_but_not_those_of_others(bench):
     await bench.delete()
     assert not mine.exists()
     assert other.exists()
+
+
+async def test_a_command_that_takes_too_long_is_killed(bench, monkeypatch):
+    from podwalk.kubelet import runs
+
+    worker = bench.start(pod())
+    await bench.status(ready)
+    monkeypatch.setattr(runs.runtime, "exec_in_container", lambda *args, **more: bench.runtime._process())
+    with pytest.raises(TimeoutError):
+        await worker.runners["a"].exec(["sleep", "9"], 0.01)
+    assert bench.runtime.signals == [9]
