@@ -15,7 +15,7 @@ from podwalk.api.errors import ApiError, bad_request, internal, method_not_allow
 from podwalk.api.meta import Object
 from podwalk.apiserver import auth, reviews, streams
 from podwalk.apiserver.auth import Authenticator, UserInfo
-from podwalk.apiserver.http import discovery, negotiate, objects, openapi, routes, verbs
+from podwalk.apiserver.http import discovery, negotiate, objects, openapi, openapi2, routes, verbs
 from podwalk.apiserver.http.routes import Target
 from podwalk.apiserver.http.verbs import Call
 from podwalk.apiserver.registry.core import Registry
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
 _STREAMS = ("log", "exec", "attach", "portforward")
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NODE = resources.by_kind("Node")
 
 
@@ -77,6 +78,11 @@ class Gateway:
                 raise auth.refuse_anonymous_path("get" if request.method == "GET" else request.method, path)
             return self._documents(request, found)
         group, version, rest = found
+        if path == _CRDS and request.method == "GET" and user is not auth.ANONYMOUS:
+            # There are none, but kubectl looks here before it says that a kind does not exist.
+            at = {"resourceVersion": str(self.registry.store.rv)}
+            head = {"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1"}
+            return _json({**head, "metadata": at, "items": []})
         review = reviews.by_path(group, version, rest[-1])
         if review is not None:
             return await self._review(request, user, review)
@@ -119,6 +125,8 @@ class Gateway:
                 return self._aggregated(request, parts == ["api"])
             address = request.host
             return _json(discovery.api_versions(address) if parts == ["api"] else discovery.api_groups())
+        if parts == ["openapi", "v2"]:
+            return web.Response(body=openapi2.document(), headers={"Content-Type": openapi2.MEDIA_TYPE})
         if parts[:2] == ["openapi", "v3"]:
             return self._openapi(request, "/".join(parts[2:]))
         document: Object | None = None

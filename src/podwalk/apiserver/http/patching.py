@@ -61,6 +61,27 @@ def _option_error(reason: str, message: str, field_name: str) -> ApiError:
     return invalid("PatchOptions", "", [cause(reason, message, field_name)], "meta.k8s.io")
 
 
+def _go_print(value: Any) -> str:
+    """A value as Go's %+v prints it."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{k}:{_go_print(v)}" for k, v in sorted(value.items())) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(_go_print(item) for item in value) + "]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _invalid_patch(error: ApiError, patch: Any, patched: Object, content_type: str) -> ApiError:
+    """What upstream makes of a patch whose result cannot be decoded: the patch is at fault, not the object."""
+    if "cannot be handled as a" not in error.message:
+        return error
+    why = error.message.partition(": ")[2]
+    shown = _go_print(patch) if content_type == STRATEGIC else orjson.dumps(patched).decode()
+    told = f"Invalid value: {orjson.dumps(shown).decode()}: {why}"
+    return invalid("", "", [cause("FieldValueInvalid", told, "patch")])
+
+
 def _apply(registry: Registry, target: Target, raw: bytes, options: WriteOptions, *, named_manager: bool) -> Patched:
     if not named_manager:
         raise _option_error("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
@@ -103,7 +124,12 @@ def patch_object(
 
     def transform(obj: Object) -> Object:
         patched = _apply_to(resource.kind, resource.api_version, obj, patch, content_type)
-        patched, done.warnings = objects.checked(patched, resource.kind, resource.api_version, options.field_validation)
+        try:
+            patched, done.warnings = objects.checked(
+                patched, resource.kind, resource.api_version, options.field_validation
+            )
+        except ApiError as error:
+            raise _invalid_patch(error, patch, patched, content_type) from None
         return patched
 
     done.stored, _ = registry.update(
