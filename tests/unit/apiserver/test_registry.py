@@ -355,3 +355,35 @@ async def test_put_creates_where_upstream_does(api: Any) -> None:
     service = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
     assert (await api("PUT", f"{SERVICES}/s", service)).status == 201
     assert (await api("PUT", f"{CONFIG_MAPS}/nope", {"metadata": {"name": "nope"}})).status == 404
+
+
+async def test_a_pod_takes_its_zone_from_its_node(api: Any, pods: str) -> None:
+    labels = {"topology.kubernetes.io/zone": "a", "other": "x"}
+    await api.ok("POST", "/api/v1/nodes", {"metadata": {"name": "n", "labels": labels}})
+    await api.ok("POST", pods, pod())
+    await api.ok("POST", f"{pods}/p/binding", {"target": {"name": "n"}})
+    bound = await api.ok("GET", f"{pods}/p")
+    assert bound["metadata"]["labels"] == {"topology.kubernetes.io/zone": "a"}
+    (scheduled,) = [c for c in bound["status"]["conditions"] if c["type"] == "PodScheduled"]
+    assert scheduled["status"] == "True"
+
+
+async def test_the_newest_default_class_is_taken(api: Any) -> None:
+    group = "/apis/networking.k8s.io/v1"
+    for name, default in [("a", "true"), ("b", "false")]:
+        annotations = {"ingressclass.kubernetes.io/is-default-class": default}
+        obj = {"metadata": {"name": name, "annotations": annotations}, "spec": {"controller": "example.com/c"}}
+        await api.ok("POST", f"{group}/ingressclasses", obj)
+    spec = {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}
+    made = await api.ok("POST", f"{group}/namespaces/default/ingresses", {"metadata": {"name": "i"}, "spec": spec})
+    assert made["spec"]["ingressClassName"] == "a"
+
+
+async def test_a_missing_service_account_is_told(api: Any, pods: str) -> None:
+    obj = pod()
+    obj["spec"]["serviceAccountName"] = "nope"
+    refused = await api("POST", pods, obj)
+    assert refused.status == 403
+    assert refused.json["message"] == (
+        'pods "p" is forbidden: error looking up service account default/nope: serviceaccount "nope" not found'
+    )

@@ -13,21 +13,19 @@ from dataclasses import dataclass
 
 import orjson
 
-from podwalk.api import errors, meta, resources
+from podwalk.api import errors, meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
 from podwalk.apiserver import strategy
 from podwalk.apiserver.apply import managed
 from podwalk.apiserver.options import ListOptions, WriteOptions, encode_continue
-from podwalk.apiserver.registry import traits
+from podwalk.apiserver.registry import admission, traits
 from podwalk.apiserver.store import Store, Stored
 from podwalk.apiserver.strategy import ServiceAllocator
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
-_NAMESPACE = resources.by_kind("Namespace")
-_SERVICE_ACCOUNT = resources.by_kind("ServiceAccount")
 _NAME_TRIES = 8
 
 Transform = Callable[[Object], Object]
@@ -100,7 +98,8 @@ class Registry:
         applied_fields = (obj.get("metadata") or {}).get("managedFields") if applied else None
         metadata = obj.setdefault("metadata", {})
         self._place(resource, namespace, obj)
-        self.check_namespace(resource, namespace, metadata.get("name") or metadata.get("generateName") or "")
+        name = metadata.get("name") or metadata.get("generateName") or ""
+        admission.check_namespace(self.store, resource, namespace, name)
         generated = not metadata.get("name") and metadata.get("generateName")
         for _ in range(_NAME_TRIES if generated else 0):
             metadata["name"] = metadata["generateName"][:58] + meta.random_suffix()
@@ -109,16 +108,16 @@ class Registry:
         sent = orjson.loads(orjson.dumps(obj))
         self._prepare_create(resource, obj)
         obj = ordered(resource, obj)
-        if resource.kind == "Pod":
-            self._check_service_account(namespace, obj)
+        if applied_fields:
+            obj["metadata"]["managedFields"] = applied_fields
+        else:
+            managed.track(resource, None, obj, options.manager, sent=sent)
+        # The owners are noted first: what admission adds belongs to nobody.
+        admission.admit(self.store, resource, obj)
         with self._allocated(resource, obj, None, options.dry_run):
             self._validate(resource, obj, None)
             if self.store.get(resource, namespace, meta.name(obj)) is not None:
                 raise errors.already_exists(resource.plural, meta.name(obj), resource.group)
-        if applied_fields:
-            metadata["managedFields"] = applied_fields
-        else:
-            managed.track(resource, None, obj, options.manager, sent=sent)
         if options.dry_run:
             return Stored(obj, 0)
         return self.store.put(resource, obj)
@@ -135,30 +134,6 @@ class Registry:
             metadata.pop("namespace", None)
         if metadata.get("resourceVersion"):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
-
-    def check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
-        """Refuse to create in a namespace that is missing or on its way out (the NamespaceLifecycle plugin)."""
-        if not resource.namespaced:
-            return
-        stored = self.store.get(_NAMESPACE, "", namespace)
-        if stored is None:
-            raise errors.not_found("namespaces", namespace)
-        if meta.is_deleting(stored.obj):
-            why = f"unable to create new content in namespace {namespace} because it is being terminated"
-            error = errors.forbidden(resource.plural, name, why, resource.group)
-            assert error.details is not None
-            message = f"namespace {namespace} is being terminated"
-            error.details["causes"] = [
-                {"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}
-            ]
-            raise error
-
-    def _check_service_account(self, namespace: str, pod: Object) -> None:
-        # The ServiceAccount plugin; the default account may still be on its way from its controller.
-        name = pod["spec"].get("serviceAccountName") or "default"
-        if name != "default" and self.store.get(_SERVICE_ACCOUNT, namespace, name) is None:
-            why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
-            raise errors.forbidden("pods", meta.name(pod), why)
 
     def _prepare_create(self, resource: Resource, obj: Object) -> None:
         metadata = obj["metadata"]

@@ -15,7 +15,7 @@ from podwalk.api.resources import Resource
 from podwalk.api.selectors import format_label_selector
 from podwalk.apiserver.auth import ISSUER, Authenticator
 from podwalk.apiserver.options import DeleteOptions, WriteOptions
-from podwalk.apiserver.registry import deletion
+from podwalk.apiserver.registry import admission, deletion
 from podwalk.apiserver.registry.core import Registry
 from podwalk.apiserver.schema import checking
 from podwalk.apiserver.store import Stored
@@ -99,6 +99,7 @@ def bind(registry: Registry, namespace: str, name: str, binding: Object, options
     if pod["spec"].get("nodeName"):
         raise refuse(f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"')
     pod["spec"]["nodeName"] = str(target["name"])
+    admission.add_topology_labels(registry.store, pod)
     for kind in ("labels", "annotations"):
         if sent.get(kind):
             pod["metadata"][kind] = {**(pod["metadata"].get(kind) or {}), **sent[kind]}
