@@ -185,7 +185,7 @@ class Agent:
     def _mirror_changed(self, pod: Object, new: Object | None) -> None:
         mirror = self._mirrors.get(meta.key(pod))
         if new is None and mirror is not None:
-            self._spawn(mirror.ensure(meta.uid(self._node.node)))
+            self._spawn(mirror.come_back(meta.uid(self._node.node)))
         elif new is not None and meta.is_deleting(new):
             self._spawn(self._confirm(new))
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 # Which logger writes the log of which component.
 _LOGGERS = {"kube-proxy": "podwalk.proxy", "kube-flannel": "podwalk.kubelet.flannel"}
 _RETRY_SECONDS = 0.2
+_COME_BACK_SECONDS = 1.0
 
 
 class _Handler(logging.Handler):
@@ -102,6 +103,12 @@ class MirrorPod:
         digest = hashlib.sha256(record.image.encode()).hexdigest()
         record.image_id = f"sha256:{digest}"
         record.container_id = f"podwalk://{hashlib.sha256((self._hash + record.name).encode()).hexdigest()}"
+
+    async def come_back(self, node_uid: str) -> None:
+        """Create the mirror Pod again after somebody deleted it."""
+        # `kubectl delete` waits for a moment in which the name is free.
+        await asyncio.sleep(_COME_BACK_SECONDS)
+        await self.ensure(node_uid)
 
     async def ensure(self, node_uid: str) -> None:
         """Create the mirror Pod and write its status; retried until it is there."""

@@ -48,6 +48,10 @@ class Bench:
     def wait(self, name: str, path: str, value: str) -> None:
         self.kubectl("wait", f"--for=jsonpath={{{path}}}={value}", "--timeout=30s", f"pod/{name}")
 
+    def on_node(self, *argv: str) -> str:
+        printed: str | bytes = self.cluster.node(self.nodes[0], argv).stdout
+        return printed.decode() if isinstance(printed, bytes) else printed
+
     def status(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "-o", "json"))["status"]
         return found
@@ -231,10 +235,10 @@ def test_the_end_is_orderly(bench: Bench) -> None:
     began = time.monotonic()
     bench.kubectl("delete", "pod", "ends")
     assert 0.3 <= time.monotonic() - began < 10
-    assert bench.cluster.node(bench.nodes[0], ["cat", "/tmp/ends/log"]).stdout == "hook\nterm\n"
-    leases = bench.cluster.node(bench.nodes[0], ["sh", "-c", "ls /var/lib/kubelet/pods"]).stdout.split()
+    assert bench.on_node("cat", "/tmp/ends/log") == "hook\nterm\n"
+    kept = bench.on_node("ls", "/var/lib/kubelet/pods").split()
     alive = json.loads(bench.cluster.kubectl("get", "pods", "-A", "-o", "json").stdout)["items"]
-    assert set(leases) <= {p["metadata"]["uid"] for p in alive}
+    assert set(kept) <= {p["metadata"]["uid"] for p in alive}
 
 
 def test_an_ephemeral_container_sees_the_pods_network(bench: Bench) -> None:
@@ -249,7 +253,7 @@ def test_a_deleted_mirror_pod_comes_back(bench: Bench) -> None:
     name = f"kube-proxy-{bench.nodes[0]}"
     read = ("-n", "kube-system", "get", "pod", name, "-o", "jsonpath={.metadata.uid}")
     before = bench.cluster.kubectl(*read).stdout
-    bench.cluster.kubectl("-n", "kube-system", "delete", "pod", name)
+    assert bench.cluster.kubectl("-n", "kube-system", "delete", "pod", name, timeout=20).ok
     waited = bench.cluster.kubectl("-n", "kube-system", "wait", "--for=create", f"pod/{name}", "--timeout=10s")
     assert waited.ok
     assert bench.cluster.kubectl(*read).stdout not in ("", before)
