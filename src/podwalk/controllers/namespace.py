@@ -76,8 +76,13 @@ class NamespaceController(Controller):
 
     async def reconcile(self, key: str) -> None:
         """Delete what is in a terminating namespace; finalize it once it is empty. Raises ApiError (then retried)."""
-        namespace = self._namespaces.get(key)
-        if namespace is None or not meta.is_deleting(namespace):
+        cached = self._namespaces.get(key)
+        if cached is None or not meta.is_deleting(cached):
+            return
+        # The cache may still show a namespace whose name belongs to a new one already: empty that, and the new one's
+        # objects are gone.
+        namespace = await self._still(cached)
+        if namespace is None:
             return
         if FINALIZER not in (namespace["spec"].get("finalizers") or ()):
             return
@@ -114,6 +119,17 @@ class NamespaceController(Controller):
         patch = {"status": {"phase": "Terminating", "conditions": wanted}}
         await self.client.patch("Namespace", key, patch, subresource="status")
 
+    async def _still(self, namespace: Object) -> Object | None:
+        """The namespace as it is now, or None where it is gone, or where a new one has its name."""
+        try:
+            fresh = await self.client.get("Namespace", meta.name(namespace))
+        except ApiError as error:
+            if error.reason == "NotFound":
+                return None
+            raise
+        same = meta.uid(fresh) == meta.uid(namespace) and meta.is_deleting(fresh)
+        return {**fresh, "apiVersion": "v1", "kind": "Namespace"} if same else None
+
     async def _finalize(self, namespace: Object) -> None:
         done = copy.deepcopy(namespace)
         done.update(apiVersion="v1", kind="Namespace")
@@ -122,10 +138,11 @@ class NamespaceController(Controller):
             await self.client.update(done, subresource="finalize")
         except ApiError as error:
             if error.reason == "Conflict":
-                # The cache may be a step behind our own conditions; its next event asks again.
-                fresh = await self.client.get("Namespace", meta.name(namespace))
-                fresh["spec"]["finalizers"] = done["spec"]["finalizers"]
-                await self.client.update({**fresh, "apiVersion": "v1", "kind": "Namespace"}, subresource="finalize")
+                # Our own conditions may have been written meanwhile.
+                fresh = await self._still(namespace)
+                if fresh is not None:
+                    fresh["spec"]["finalizers"] = done["spec"]["finalizers"]
+                    await self.client.update(fresh, subresource="finalize")
             elif error.reason != "NotFound":
                 raise
 
