@@ -231,8 +231,8 @@ def status(name: str, as_json: bool) -> None:
 
     with _errors(), _course(name) as course:
         current = course.current()
-        root = catalogue.course_root()
-        specs = [catalogue.find(root, on) for on in course.running()]
+        on = course.running()
+        specs = [spec for spec in catalogue.all_labs(catalogue.course_root()) if spec.name in on]
         rows = [(spec, course.progress.standing(spec.name)) for spec in specs]
     if as_json:
         click.echo(json.dumps([{**_as_dict(s, st, True), "current": s.name == current} for s, st in rows], indent=2))

@@ -282,8 +282,9 @@ class Progress:
 
     @staticmethod
     def _end(db: sqlite3.Connection, lab: str, cluster_uid: str) -> None:
+        # How an ended attempt began is of no use any more, and it is by far the largest thing in the file.
         db.execute(
-            "UPDATE attempts SET ended = ? WHERE lab = ? AND cluster_uid = ? AND ended IS NULL",
+            "UPDATE attempts SET ended = ?, at_start = '[]' WHERE lab = ? AND cluster_uid = ? AND ended IS NULL",
             (_now(), lab, cluster_uid),
         )
 
