@@ -17,6 +17,7 @@ from podwalk.api import selectors
 from podwalk.api.errors import ApiError, bad_request, cause, invalid
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.apiserver import labelselector
 
 _META_GROUP = "meta.k8s.io"
 
@@ -108,6 +109,7 @@ def field_matcher(resource: Resource, text: str) -> Callable[[Object], bool]:
 def _matcher(resource: Resource, query: Query, name: str) -> tuple[Callable[[Object], bool], bool]:
     label_text, field_text = query.get("labelSelector", ""), query.get("fieldSelector", "")
     try:
+        labelselector.check(label_text)
         by_labels = selectors.parse_label_selector(label_text)
     except ValueError as error:
         raise bad_request(str(error)) from None

@@ -49,7 +49,7 @@ class _Writer:
 
     def bookmark(self, rv: int, initial_end: bool = False) -> bytes:
         """A bookmark; ``initial_end`` marks the end of the initial events."""
-        metadata: Object = {"resourceVersion": str(rv), "creationTimestamp": None}
+        metadata: Object = {"resourceVersion": str(rv)}
         if initial_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         if self.form.shape == "table":
