@@ -115,12 +115,34 @@ def _mount(source: str, mount: "Mount") -> None:
         raise InitError(
             f'error mounting "{mount.source}" to rootfs at "{mount.target}": no such file or directory'
         ) from None
-    if is_directory:
-        os.makedirs(mount.target, exist_ok=True)
-    elif not os.path.exists(mount.target):
-        os.makedirs(os.path.dirname(mount.target), exist_ok=True)
-        os.close(os.open(mount.target, os.O_CREAT | os.O_WRONLY, 0o644))
+    try:
+        _make_target(mount.target, is_directory)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        _make_writable(mount.target)
+        _make_target(mount.target, is_directory)
     sc.bind(old, mount.target, read_only=mount.read_only)
+
+
+def _make_target(target: str, is_directory: bool) -> None:
+    if is_directory:
+        os.makedirs(target, exist_ok=True)
+    elif not os.path.exists(target):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+
+
+def _make_writable(target: str) -> None:
+    """A mount point below /usr, which is the machine's: lay a layer of our own over the nearest directory."""
+    directory = os.path.dirname(target)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    layer = f"/run/.layers/{len(os.listdir('/run/.layers')) if os.path.isdir('/run/.layers') else 0}"
+    os.makedirs(f"{layer}/upper")
+    os.makedirs(f"{layer}/work")
+    options = f"lowerdir={directory},upperdir={layer}/upper,workdir={layer}/work"
+    sc.mount("overlay", directory, "overlay", sc.MS_NODEV, options)
 
 
 def _make_cwd(spec: "ContainerSpec") -> None:
