@@ -93,8 +93,10 @@ class Course:
 
     def check(self, lab: LabSpec) -> Report:
         """Judge the learner's work and record the report. Reads only."""
-        attempt = self._attempt(lab)
-        report = run_check(lab.facts(), lab.checker(), self.cluster, attempt.at_start)
+        # Several checks may run at once, but none while a reset is half done: it would find everything replaced.
+        with self._lock(shared=True):
+            attempt = self._attempt(lab)
+            report = run_check(lab.facts(), lab.checker(), self.cluster, attempt.at_start)
         self.progress.record(attempt, report)
         return report
 
@@ -215,9 +217,9 @@ class Course:
         if wait:
             wait_ready(client, [control.NAMESPACE], (), _READY_SECONDS_ELSEWHERE)
 
-    def _lock(self) -> AbstractContextManager[None]:
-        """One command at a time changes labs; a second one waits."""
-        return exclusive(self.progress.path.with_name("lab.lock"))
+    def _lock(self, *, shared: bool = False) -> AbstractContextManager[None]:
+        """One command at a time changes labs, and nobody judges one meanwhile; a second one waits."""
+        return exclusive(self.progress.path.with_name("lab.lock"), shared=shared)
 
     def _asking(self, ask: Callable[[SyncClient], T]) -> T:
         """Ask the API server; whatever goes wrong becomes one line. Raises BackendError."""

@@ -296,11 +296,14 @@ class Progress:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file; another process waits. The kernel frees it when the holder dies."""
+def exclusive(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file, alone or ``shared`` with others who only read; the rest waits.
+
+    The kernel frees it when the holder dies.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 
 

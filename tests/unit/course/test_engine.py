@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from fake_cluster import FakeCluster, answered
 
 from podwalk.backends.base import BackendError
 from podwalk.checks import control
-from podwalk.checks.report import Verdict
+from podwalk.checks.report import Report, Verdict
 from podwalk.course.catalogue import LabSpec
 from podwalk.course.engine import Course, CourseError, NotRunningError, apply_answer
+from podwalk.course.progress import Progress, exclusive
 
 
 def uid(fake: FakeCluster, kind: str = "Pod", key: str = "shop/client") -> str:
@@ -81,6 +84,21 @@ def test_reset_makes_the_lab_anew(course: Course, fake: FakeCluster, lab: LabSpe
     assert uid(fake) != before
     assert "by" not in fake.objects["Pod", "shop/client"]["metadata"]["labels"]
     assert course.check(lab).passed
+
+
+def test_a_check_waits_for_a_reset_that_is_half_done(course: Course, lab: LabSpec) -> None:
+    course.start(lab)
+    with ThreadPoolExecutor(1) as pool:
+        with exclusive(course.progress.path.with_name("lab.lock")):
+            waiting = pool.submit(_check_elsewhere, course, lab)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.1)
+        assert waiting.result(10).passed
+
+
+def _check_elsewhere(course: Course, lab: LabSpec) -> Report:
+    with Progress(course.progress.path) as progress:
+        return Course(course.cluster, progress).check(lab)
 
 
 def test_stop_takes_everything_out(course: Course, fake: FakeCluster, lab: LabSpec) -> None:
