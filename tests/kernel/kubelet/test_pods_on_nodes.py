@@ -124,6 +124,29 @@ def test_files_environment_and_volumes(bench: Bench) -> None:
     assert bench.kubectl("exec", "files", "--", "timeout", "10", "sh", "-c", seen) == "afterbefore"
 
 
+def test_a_volume_below_usr(bench: Bench) -> None:
+    bench.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "html"}, "data": {"index.html": "mine"}})
+    bench.pod(
+        "html",
+        {
+            "image": "nginx",
+            "volumeMounts": [{"name": "v", "mountPath": "/usr/share/nginx/html"}],
+            "readinessProbe": {"httpGet": {"path": "/index.html", "port": 80}},
+        },
+        volumes=[{"name": "v", "configMap": {"name": "html"}}],
+    )
+    bench.ready("html")
+    assert bench.kubectl("exec", "html", "--", "curl", "-s", "http://127.0.0.1/index.html") == "mine"
+
+
+def test_input_reaches_the_running_process(bench: Bench) -> None:
+    bench.pod("cat", {"command": ["cat"], "stdin": True, "stdinOnce": True}, restartPolicy="Never")
+    bench.wait("cat", ".status.phase", "Running")
+    assert "hello" in bench.kubectl("attach", "-i", "cat", input="hello\n")
+    bench.wait("cat", ".status.phase", "Succeeded")
+    assert bench.kubectl("logs", "cat") == "hello\n"
+
+
 def test_exec_streams_and_exit_codes(bench: Bench) -> None:
     bench.pod("exec", {"command": ["sleep", "1000"]})
     bench.ready("exec")
