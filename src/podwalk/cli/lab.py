@@ -321,7 +321,7 @@ def _named_or_current(lab_name: str | None, name: str) -> LabSpec:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(soft_wrap=True, highlight=False)
+    return Console(highlight=False)
 
 
 def _ticket(text: str, spec: LabSpec) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from fake_cluster import FakeCluster, answered, node
 
 from podwalk.cli import lab as command
+from podwalk.course.catalogue import LabSpec
 
 
 @pytest.fixture
@@ -21,53 +22,59 @@ def home(tmp_path: Path, root: Path, fake: FakeCluster, monkeypatch: pytest.Monk
     return tmp_path / "home"
 
 
-def lab(*args: str) -> Result:
+def run_lab(*args: str) -> Result:
     return CliRunner().invoke(command.lab, list(args))
 
 
 def test_the_course_of_a_lab_from_list_to_stop(home: Path, fake: FakeCluster) -> None:
-    assert " 5 to 10 min  5 points   The shop is shut" in lab("list").output
-    started = lab("start", "shut")
+    assert " 5 to 10 min  5 points   The shop is shut" in run_lab("list").output
+    started = run_lab("start", "shut")
     assert started.exit_code == 0
     assert started.output.startswith("# The shop is shut\n")
     assert "services/shut  easy  5 to 10 minutes  5 points" in started.output
-    assert "is already running" in lab("start", "shut").output
-    assert "(current)" in lab("status").output
+    assert "is already running" in run_lab("start", "shut").output
+    assert "(current)" in run_lab("status").output
     fake.exec = lambda *_: answered(0, exit_code=7)
-    failed = lab("check")
+    failed = run_lab("check")
     assert failed.exit_code == 1
     assert "Next: does it?" in failed.output
-    assert lab("hint").output == "Hint 1 of 2\nIs it?\n"
-    assert lab("hint").output == "Hint 2 of 2, costs 2 points\nIt is.\n"
+    assert run_lab("hint").output == "Hint 1 of 2\nIs it?\n"
+    assert run_lab("hint").output == "Hint 2 of 2, costs 2 points\nIt is.\n"
     fake.exec = lambda *_: answered()
-    passed = lab("check")
+    passed = run_lab("check")
     assert passed.exit_code == 0
     assert "5 of 5 points" in passed.output
-    assert "✔ shut" in lab("list").output
-    assert "3 of 5" in lab("list").output
-    assert lab("reset").exit_code == 0
-    assert "applied fix.sh" in lab("solve").output
-    assert lab("stop").exit_code == 0
-    assert "no lab runs" in lab("status").output
+    assert "✔ shut" in run_lab("list").output
+    assert "3 of 5" in run_lab("list").output
+    assert run_lab("reset").exit_code == 0
+    assert "applied fix.sh" in run_lab("solve").output
+    assert run_lab("stop").exit_code == 0
+    assert "no lab runs" in run_lab("status").output
 
 
 def test_an_ill_cluster_is_exit_code_3(home: Path, fake: FakeCluster) -> None:
-    lab("start", "shut")
+    run_lab("start", "shut")
     fake.add(node("two", "False"))
-    result = lab("check")
+    result = run_lab("check")
     assert result.exit_code == 3
     assert "not Ready: two" in result.output
 
 
 def test_reading_commands_speak_json(home: Path, fake: FakeCluster) -> None:
-    lab("start", "shut")
-    assert json.loads(lab("check", "--json").output)["verdict"] == "pass"
-    (listed,) = json.loads(lab("list", "--json").output)
+    run_lab("start", "shut")
+    assert json.loads(run_lab("check", "--json").output)["verdict"] == "pass"
+    (listed,) = json.loads(run_lab("list", "--json").output)
     assert (listed["lab"], listed["running"], listed["done"], listed["points"]) == ("services/shut", True, True, 5)
-    (on,) = json.loads(lab("status", "--json").output)
+    (on,) = json.loads(run_lab("status", "--json").output)
     assert on["current"] is True
-    assert json.loads(lab("show", "shut", "--json").output)["text"].startswith("# The shop is shut")
-    assert json.loads(lab("hint", "--json").output) == {"number": 1, "of": 2, "text": "Is it?", "cost": 0, "new": True}
+    assert json.loads(run_lab("show", "shut", "--json").output)["text"].startswith("# The shop is shut")
+    assert json.loads(run_lab("hint", "--json").output) == {
+        "number": 1,
+        "of": 2,
+        "text": "Is it?",
+        "cost": 0,
+        "new": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -80,19 +87,33 @@ def test_reading_commands_speak_json(home: Path, fake: FakeCluster) -> None:
     ],
 )
 def test_a_failure_is_one_line_and_exit_code_1(home: Path, args: list[str], message: str) -> None:
-    result = lab(*args)
+    result = run_lab(*args)
     assert result.exit_code == 1
     assert message in result.output
     assert result.output.count("\n") == 1
 
 
+def test_a_ticket_is_wrapped_for_a_terminal_and_left_alone_in_a_pipe(
+    root: Path, lab: LabSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"# The shop\n\n{' '.join(['word'] * 60)}\n"
+    command._ticket(text, lab)
+    assert capsys.readouterr().out.startswith(text)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    command._ticket(text, lab)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines) < 80
+    assert sum(line.count("word") for line in lines) == 60
+
+
 def test_a_wrong_option_is_exit_code_2(home: Path) -> None:
-    assert lab("check", "--nonsense").exit_code == 2
+    assert run_lab("check", "--nonsense").exit_code == 2
 
 
 @pytest.mark.parametrize("name", sorted(command.lab.commands))
 def test_every_help_has_an_example(name: str) -> None:
-    assert f"podwalk lab {name}" in lab(name, "--help").output.replace("\n\n", "\n").partition("Usage:")[2][20:]
+    assert f"podwalk lab {name}" in run_lab(name, "--help").output.replace("\n\n", "\n").partition("Usage:")[2][20:]
 
 
 def test_a_damaged_progress_file_is_said_on_stderr(home: Path) -> None:
