@@ -116,7 +116,8 @@ def _check_key(key: str) -> None:
     if slash and not _PREFIX.match(prefix):
         why = (
             "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-            "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+            "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+            "validation is "
             "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
         )
         raise ValueError(f'key: Invalid value: "{key}": {why}')

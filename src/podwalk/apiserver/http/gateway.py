@@ -15,7 +15,7 @@ from podwalk.api.errors import ApiError, bad_request, internal, method_not_allow
 from podwalk.api.meta import Object
 from podwalk.apiserver import auth, reviews, streams
 from podwalk.apiserver.auth import Authenticator, UserInfo
-from podwalk.apiserver.http import discovery, negotiate, objects, openapi, openapi2, routes, verbs
+from podwalk.apiserver.http import discovery, negotiate, objects, openapi, openapi2, proxying, routes, verbs
 from podwalk.apiserver.http.routes import Target
 from podwalk.apiserver.http.verbs import Call
 from podwalk.apiserver.registry.core import Registry
@@ -191,6 +191,8 @@ class Gateway:
         if user is auth.ANONYMOUS:
             resource, name = target.resource, target.name
             raise auth.refuse_anonymous(verb, resource.plural, resource.group, target.namespace, name)
+        if target.subresource == "proxy" and target.resource.kind in ("Pod", "Service"):
+            return await proxying.serve(request, self.registry, target)
         if target.subresource in _STREAMS:
             return await self._stream(request, target)
         return await verbs.HANDLERS[verb](Call(request, target, user, self.registry, self.authenticator))
