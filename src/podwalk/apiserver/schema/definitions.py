@@ -26,7 +26,7 @@ SCALARS = frozenset({TIME, MICRO_TIME, DURATION, FIELDS_V1, QUANTITY, INT_OR_STR
 class Field:
     """One field of a Go struct.
 
-    ``wire`` is s(tring), y (bytes), i(nteger), t (bool), d(ouble) or m(essage, of definition ``message``);
+    ``wire`` is s (string), y (bytes), i (integer), t (bool), d (double) or m (message, of definition ``message``);
     ``owner`` is the struct that declares it, ``go_type`` its type as Go's error messages print it.
     """
 
