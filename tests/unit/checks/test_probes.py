@@ -236,3 +236,19 @@ def test_a_selector_finds_new_pods_only_by_the_labels_of_the_template() -> None:
     assert not verdict({"app": "web", "v": "2"})
     assert not verdict({})
     assert not verdict(None)
+
+
+def test_labels_and_uids_are_compared_with_the_start() -> None:
+    started = [pod("shop/web-1", app="web"), pod("shop/other", app="other")]
+    for number, obj in enumerate(started):
+        obj["metadata"]["uid"] = f"first-{number}"
+    cluster = FakeCluster([pod("shop/web-1", app="web")])
+    lab = lab_on(cluster, at_start=list(started))
+    assert step(lab, lambda: lab.labels("shop/web-*").expect(lab.at_start.labels("shop/web-*"))).passed
+    replaced = step(lab, lambda: lab.uids("shop/web-*").expect({"web-1": "first-0"}))
+    assert replaced.finding
+    assert replaced.finding.expected == "web-1: first-0"
+    cluster.objects["Pod", "shop/web-1"]["metadata"]["labels"]["tier"] = "web"
+    relabelled = step(lab, lambda: lab.labels("shop/web-*").expect(lab.at_start.labels("shop/web-*")))
+    assert relabelled.finding
+    assert (relabelled.finding.expected, relabelled.finding.observed) == ("web-1.tier: nothing", "web-1.tier: web")
