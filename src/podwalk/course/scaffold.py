@@ -35,7 +35,9 @@ _TICKET = """\
 TODO Symptoms only, as a colleague tells them. No cause, no layer.
 
 **Done when** TODO something that a machine can probe.
+
 **Leave alone** TODO what is not to be changed.
+
 **Time** 5 to 10 minutes. **You may want** `kubectl get endpointslice`.
 """
 
@@ -76,10 +78,13 @@ _SOLUTION = """\
 
 TODO Why, told on the wire.
 
-**Evidence** TODO commands that show it.
-**Also right** TODO other good answers; each may be a file in `also/`.
-**Not right, though the symptom goes** TODO; each is a file in `wrong/`.
-**In production** TODO what would have caught it.
+**Evidence.** TODO commands that show it.
+
+**Also right.** TODO other good answers; each may be a file in `also/`.
+
+**Not right, though the symptom goes.** TODO; each is a file in `wrong/`.
+
+**In production.** TODO what would have caught it.
 """
 
 _FIX = "# TODO the repair, as YAML to apply; or a fix.sh instead.\n"
