@@ -73,3 +73,9 @@ def test_every_answer_says_what_it_is_in_its_first_lines(lab: LabSpec) -> None:
         assert second.startswith("# "), f"{path}: the second line says why somebody would try this"
     for path in (lab.solution / "also").glob("*"):
         assert path.read_text(encoding="utf-8").startswith("# also right: "), path
+
+
+@each_lab
+def test_nothing_of_the_scaffold_is_left(lab: LabSpec) -> None:
+    files = [p for folder in (lab.folder, lab.solution) for p in folder.rglob("*") if p.is_file()]
+    assert [p for p in (*files, lab.checker_path) if "TODO" in p.read_text(encoding="utf-8")] == []
