@@ -35,7 +35,7 @@ have_package() {
     conntrack) tool=conntrack ;;
     tcpdump) tool=tcpdump ;;
     iputils-ping) tool=ping ;;
-    procps) tool=ps ;;
+    procps) tool="ps" ;;
     containernetworking-plugins)
         [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ]
         return
@@ -82,14 +82,14 @@ install_packages() {
 # make_venv EXTRAS: .venv with podwalk and these extras; nothing to do when pyproject.toml has not changed since.
 make_venv() {
     venv=${PODWALK_VENV:-$root/.venv}
-    stamp="$venv/.podwalk-$(printf '%s' "$1" | tr -c 'a-z' _)"
+    stamp="$venv/.podwalk-$(printf '%s' "$1" | tr -c '[:lower:]' _)"
     if [ ! -x "$venv/bin/python" ]; then
         say "making a virtual environment in $venv"
         "$python" -m venv "$venv" || fail "$python -m venv failed; install python3-venv"
     fi
-    if [ ! -f "$stamp" ] || [ "$root/pyproject.toml" -nt "$stamp" ]; then
+    if [ ! -f "$stamp" ] || [ -n "$(find "$root/pyproject.toml" -newer "$stamp")" ]; then
         say "installing podwalk and its Python packages ($1), a minute or two"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$root[$1]" ||
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "${root}[$1]" ||
             fail "pip could not install podwalk[$1]; the lines above say why"
         touch "$stamp"
     fi

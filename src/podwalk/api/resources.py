@@ -59,7 +59,14 @@ _LEASE_GROUP = "coordination.k8s.io"
 _NETWORKING = "networking.k8s.io"
 
 RESOURCES: tuple[Resource, ...] = (
-    _core("Namespace", "namespaces", "ns", namespaced=False, subresources=("status", "finalize")),
+    _core(
+        "Namespace",
+        "namespaces",
+        "ns",
+        namespaced=False,
+        subresources=("status", "finalize"),
+        verbs=tuple(v for v in ALL_VERBS if v != "deletecollection"),
+    ),
     _core("Node", "nodes", "no", namespaced=False, subresources=("status", "proxy")),
     _core(
         "Pod",

@@ -112,7 +112,7 @@ class Backend(Protocol):
     def find(self, name: str) -> Cluster | None:
         """The running cluster of this name."""
 
-    def clusters(self) -> list[Cluster]:
+    def clusters(self) -> Sequence[Cluster]:
         """All running clusters of this backend."""
 
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def _terminate(pid: int) -> None:
 
 def _enter(state: State, argv: Sequence[str], node_pid: int | None, capture: bool, timeout: float | None) -> Completed:
     done = enter.run_in_sandbox(state.init_pid, list(argv), node_pid=node_pid, capture=capture, timeout=timeout)
-    return Completed(done.returncode, done.stdout, done.stderr)
+    return Completed(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 class EmbeddedBackend:
@@ -141,13 +141,13 @@ class EmbeddedBackend:
     def up(self, config: ClusterConfig, *, progress: Progress, wait: bool = True) -> EmbeddedCluster:
         """Boot, and prove what a learner relies on. Raises BackendError; then nothing is left behind."""
         boot = _Boot(config, progress)
-        cluster = boot.run()
-        if wait:
-            try:
+        try:
+            cluster = boot.run()
+            if wait:
                 _prove(cluster, config, boot)
-            except BaseException:
-                cluster.down()
-                raise
+            boot.detach()
+        finally:
+            boot.let_go()
         return cluster
 
 
@@ -159,6 +159,7 @@ class _Boot:
         self.began = time.monotonic()
         self._progress = progress
         self._dir = ClusterDir(home(), config.name)
+        self._lifeline: int | None = None
 
     def fact(self, text: str) -> None:
         """Report a fact with the time since the boot began."""
@@ -170,7 +171,7 @@ class _Boot:
         except OSError as error:
             raise BackendError(f"{self._dir.path}: {error.strerror}; set PODWALK_HOME to a writable folder") from None
         report_read, report_write = os.pipe()
-        lifeline_read, lifeline_write = os.pipe()
+        lifeline_read, self._lifeline = os.pipe()
         try:
             process = self._spawn(report_write, lifeline_read)
         finally:
@@ -179,10 +180,7 @@ class _Boot:
         try:
             with contextlib.closing(_messages(report_read)) as messages:
                 self._listen(messages, process)
-            os.write(lifeline_write, b"d")
         finally:
-            # Closing the lifeline without the byte above ends the cluster: whatever went wrong here, nothing stays.
-            os.close(lifeline_write)
             os.close(report_read)
         # The supervisor outlives us on purpose; do not let the interpreter warn that we never waited for it.
         process.returncode = 0
@@ -190,6 +188,24 @@ class _Boot:
         if state is None:
             raise BackendError(f"cluster {self.config.name} was taken down while it was starting")
         return EmbeddedCluster(self._dir, state)
+
+    def detach(self) -> None:
+        """Let the cluster outlive us. Raises BackendError where somebody else has ended it meanwhile."""
+        assert self._lifeline is not None
+        try:
+            os.write(self._lifeline, DETACH)
+        except BrokenPipeError:
+            raise BackendError(f"cluster {self.config.name} was taken down while it was starting") from None
+
+    def let_go(self) -> None:
+        """Close the lifeline. Where `detach` was not called this ends the cluster, as our sudden death would.
+
+        Its log stays: it says why.
+        """
+        if self._lifeline is None:
+            return
+        os.close(self._lifeline)
+        self._lifeline = None
 
     def _spawn(self, report_fd: int, lifeline_fd: int) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "podwalk.cluster", str(home()), self.config.name]
@@ -221,7 +237,7 @@ class _Boot:
         raise BackendError(failure or f"cluster {self.config.name} ended while it was starting; see {self._dir.log}")
 
 
-def _messages(fd: int) -> Iterator[dict[str, Any]]:
+def _messages(fd: int) -> Generator[dict[str, Any]]:
     reader = Reader()
     deadline = time.monotonic() + _BOOT_SECONDS
     with selectors.DefaultSelector() as selector:

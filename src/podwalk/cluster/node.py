@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from podwalk.api.clusterconfig import NodeConfig
+from podwalk.api.meta import Object
 from podwalk.client.rest import Client, ClientConfig
 from podwalk.cluster import controlplane, staticpods
 from podwalk.cluster.messages import Channel
@@ -25,12 +26,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NodeMain:
-    """What a node does, as a callable that a fork can run. ``api_socket`` is set on the control plane."""
+    """What a node does, as a callable that a fork can run. ``api_socket`` is set on the control plane.
+
+    ``host_root_fd`` is the machine's root directory, where the programs of the user's own images are.
+    """
 
     spec: ClusterSpec
     node: NodeConfig
     api_socket: socket.socket | None
     channel: Channel
+    host_root_fd: int
 
     def __call__(self) -> int:
         """Run the node until it fails."""
@@ -59,13 +64,15 @@ class NodeMain:
     def _start_control_plane(self, api_socket: socket.socket) -> int:
         pid = os.fork()
         if pid == 0:
-            code = 1
             try:
                 syscalls.die_with_parent()
                 syscalls.set_process_name("kube-apiserver")
-                code = controlplane.main(self.spec, api_socket, self.channel)
+                controlplane.main(self.spec, api_socket, self.channel)
+            except Exception as error:
+                log.exception("the control plane ends")
+                self.channel.fail(f"the control plane failed: {error}; see the cluster's log")
             finally:
-                os._exit(code)
+                os._exit(1)
         return pid
 
     async def _serve(self, children: list[int]) -> None:
@@ -80,6 +87,13 @@ class NodeMain:
     async def _end_with(self, reaper: Reaper, pid: int) -> None:
         code = await reaper.watch(pid)
         raise RuntimeError(f"the control plane ended with {code}")
+
+    def _taints(self) -> list[Object]:
+        """Like kubeadm and kind: the control plane takes no Pods of others, unless it is the only node."""
+        alone = len(self.spec.config.nodes) == 1
+        if self.node.role != "control-plane" or alone:
+            return []
+        return [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]
 
     def _client(self, token: str, user_agent: str) -> Client:
         return Client(ClientConfig(self.spec.api_server, token, self.spec.pki.ca_cert, user_agent))
@@ -100,6 +114,8 @@ class NodeMain:
                 static_pods=staticpods.pods(self.spec, self.node),
                 cluster_cidr=self.spec.config.pod_subnet,
                 images_file=self.spec.images_file,
+                host_root_fd=self.host_root_fd,
+                taints=self._taints(),
                 default_cni=self.spec.config.default_cni,
             )
             await agent.run(config, on_ready=lambda: self.channel.send("kubelet-ready", name=self.node.name))

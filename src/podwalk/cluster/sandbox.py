@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from podwalk.api.clusterconfig import NodeConfig
 from podwalk.cluster.messages import Channel
@@ -17,6 +18,11 @@ from podwalk.cluster.spec import BRIDGE, FABRIC_PREFIX, GATEWAY, ClusterSpec
 from podwalk.netns import sandbox
 from podwalk.netns.guard import HostNamespaceError
 from podwalk.netns.netlink import Netlink, NetlinkError
+
+
+def _answer_every_error() -> None:
+    """Let the world outside refuse as often as it is asked: the kernel's usual limit is one ICMP error a second."""
+    Path("/proc/sys/net/ipv4/icmp_ratelimit").write_text("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,17 @@ class SandboxMain:
             netlink.add_bridge(BRIDGE)
             netlink.add_address(BRIDGE, f"{GATEWAY}/{FABRIC_PREFIX}")
             netlink.set_up(BRIDGE)
+            _answer_every_error()
             return {self._start_node(netlink, node): node for node in self.spec.config.nodes}
 
     def _start_node(self, netlink: Netlink, node: NodeConfig) -> int:
         api = self.api_socket if node.role == "control-plane" else None
-        main: Callable[[], int] = NodeMain(self.spec, node, api, self.channel)
-        process = sandbox.spawn_node(node.name, main)
+        # Opened before the node has a root of its own; a path descriptor alone reads nothing.
+        host_root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        main: Callable[[], int] = NodeMain(self.spec, node, api, self.channel, host_root)
+        keep = {host_root, self.channel.fd} | ({api.fileno()} if api is not None else set())
+        process = sandbox.spawn_node(node.name, main, keep_fds=keep)
+        os.close(host_root)
         device = f"veth{self.spec.node_index(node)}"
         with process.netns_fd() as fd:
             netlink.add_veth(device, "eth0", peer_ns_fd=fd, peer_mac=self.spec.node_mac(node))
