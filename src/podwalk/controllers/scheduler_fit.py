@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from podwalk.api import meta
+from podwalk.api import meta, quantity
 from podwalk.api.meta import Object
 from podwalk.api.selectors import match_labels
 from podwalk.controllers import pods as podutil
-from podwalk.controllers.quantity import parse_quantity
 
 UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable"
 DEFAULT_MAX_PODS = 110
@@ -37,7 +36,7 @@ class NodeState:
         """How much of a resource the node has for Pods, or None where it does not say."""
         status = self.node.get("status") or {}
         value = (status.get("allocatable") or status.get("capacity") or {}).get(resource)
-        return None if value is None else parse_quantity(value)
+        return None if value is None else float(quantity.value(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ def requests(pod: Object) -> Counter[str]:
     total: Counter[str] = Counter()
     for container in pod["spec"].get("containers") or ():
         for resource, value in ((container.get("resources") or {}).get("requests") or {}).items():
-            total[resource] += parse_quantity(value)  # type: ignore[assignment]
+            total[resource] += float(quantity.value(value))  # type: ignore[assignment]
     return total
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Mapping
 
-from podwalk.api import meta
+from podwalk.api import meta, quantity
 from podwalk.api.meta import Object
-from podwalk.kubelet import quantity
 
 # (kind, name) -> the object, or None where it does not exist; all in the Pod's namespace.
 Sources = Mapping[tuple[str, str], Object | None]

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from podwalk.api import meta
+from podwalk.api import meta, quantity
 from podwalk.api.meta import Object
-from podwalk.kubelet import quantity
 
 ContainerKind = Literal["init", "sidecar", "container", "ephemeral"]
 # Conditions that the kubelet owns, in the order in which it writes them.
@@ -96,8 +95,8 @@ def qos_class(pod: Object) -> str:
         limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
         for name in ("cpu", "memory"):
             limit, request = limits.get(name), requests.get(name, limits.get(name))
-            any_set = any_set or any(v is not None and quantity.parse(v) > 0 for v in (limit, request))
-            if limit is None or quantity.parse(limit) != quantity.parse(request or limit):
+            any_set = any_set or any(v is not None and quantity.value(v) > 0 for v in (limit, request))
+            if limit is None or quantity.value(limit) != quantity.value(request or limit):
                 guaranteed = False
     if not any_set:
         return "BestEffort"

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from objects import node, pod
 
+from podwalk.api import quantity
 from podwalk.api.meta import Object
 from podwalk.controllers import scheduler_fit as fit
-from podwalk.controllers.quantity import parse_quantity
 from podwalk.controllers.scheduler_fit import NodeState
 
 TAINT = {"key": "k", "value": "v", "effect": "NoSchedule"}
@@ -125,9 +125,9 @@ def test_siblings_are_spread_before_pods_are_levelled() -> None:
     [("100m", 0.1), ("1", 1), ("1Ki", 1024), ("2Gi", 2 * 2**30), ("1e3", 1000), ("1k", 1000), (4, 4), ("1E", 1e18)],
 )
 def test_quantities(text: str, number: float) -> None:
-    assert parse_quantity(text) == pytest.approx(number)
+    assert float(quantity.value(text)) == pytest.approx(number)
 
 
 def test_what_is_no_quantity() -> None:
-    with pytest.raises(ValueError, match="is not a quantity"):
-        parse_quantity("1Q")
+    with pytest.raises(ValueError, match="quantities must match"):
+        quantity.value("1Q")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
+from podwalk.api import quantity
 from podwalk.api.meta import Object
-from podwalk.apiserver.strategy import quantity
 from podwalk.apiserver.strategy.pod_defaults import default_pod, default_template
 
 _AFFINITY_SECONDS = 10800

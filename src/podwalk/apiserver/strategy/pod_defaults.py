@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from podwalk.api import meta
+from podwalk.api import meta, quantity
 from podwalk.api.meta import Object
-from podwalk.apiserver.strategy import quantity
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from podwalk.api import quantity
 from podwalk.api.meta import Object
-from podwalk.apiserver.strategy import quantity
 from podwalk.apiserver.strategy.validation import fields
 from podwalk.apiserver.strategy.validation.fields import Cause
 from podwalk.apiserver.strategy.validation.metadata import mapping, objects

@@ -1,6 +1,6 @@
 import pytest
 
-from podwalk.apiserver.strategy import quantity
+from podwalk.api import quantity
 
 
 @pytest.mark.parametrize(

@@ -54,3 +54,8 @@ def canonical(quantity: Any) -> str:
     if suffix[:1] in ("e", "E") and len(suffix) > 1:
         return f"{thousandths}e{exponent}" if exponent else str(thousandths)
     return f"{thousandths}{next(s for s, e in _DECIMAL.items() if e == exponent)}"
+
+
+def divide(quantity: Any, divisor: Any) -> str:
+    """``quantity / divisor``, rounded up to a whole number: what a resourceFieldRef becomes."""
+    return str(int((value(quantity) / (value(divisor) or 1)).to_integral_value(ROUND_CEILING)))
