@@ -22,6 +22,10 @@ class NotFoundError(BackendError):
     """There is no such cluster or node."""
 
 
+class AlreadyRunningError(BackendError):
+    """A cluster of this name runs or starts already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """A finished command: exit code and what it printed (empty where it had the terminal)."""

@@ -21,6 +21,7 @@ from podwalk.api.clusterconfig import ClusterConfig
 from podwalk.api.errors import ApiError
 from podwalk.backends import proof
 from podwalk.backends.base import (
+    AlreadyRunningError,
     BackendError,
     ClusterStatus,
     Completed,
@@ -33,13 +34,15 @@ from podwalk.backends.base import (
 )
 from podwalk.client.sync import SyncClient, SyncConfig
 from podwalk.cluster.kubeconfig import context_name
-from podwalk.cluster.messages import Reader
+from podwalk.cluster.messages import DETACH, Reader
 from podwalk.cluster.state import ClusterDir, State, all_dirs
 from podwalk.netns import enter
 
 _BOOT_SECONDS = 60.0
 _DOWN_SECONDS = 10.0
 _PROVE_SECONDS = 45.0
+# How long a supervisor may take to follow its sandbox.
+_LAST_BREATH = 2.0
 
 
 class EmbeddedCluster:
@@ -160,6 +163,8 @@ class _Boot:
         self._progress = progress
         self._dir = ClusterDir(home(), config.name)
         self._lifeline: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = self._dir.log
 
     def fact(self, text: str) -> None:
         """Report a fact with the time since the boot began."""
@@ -173,39 +178,57 @@ class _Boot:
         report_read, report_write = os.pipe()
         lifeline_read, self._lifeline = os.pipe()
         try:
-            process = self._spawn(report_write, lifeline_read)
+            self._process = self._spawn(report_write, lifeline_read)
         finally:
             os.close(report_write)
             os.close(lifeline_read)
         try:
             with contextlib.closing(_messages(report_read)) as messages:
-                self._listen(messages, process)
+                self._listen(messages)
         finally:
             os.close(report_read)
-        # The supervisor outlives us on purpose; do not let the interpreter warn that we never waited for it.
-        process.returncode = 0
         state = self._dir.read()
         if state is None:
-            raise BackendError(f"cluster {self.config.name} was taken down while it was starting")
+            raise self.taken_down()
         return EmbeddedCluster(self._dir, state)
 
     def detach(self) -> None:
         """Let the cluster outlive us. Raises BackendError where somebody else has ended it meanwhile."""
         assert self._lifeline is not None
+        assert self._process is not None
         try:
             os.write(self._lifeline, DETACH)
         except BrokenPipeError:
-            raise BackendError(f"cluster {self.config.name} was taken down while it was starting") from None
+            raise self.taken_down() from None
+        # The supervisor outlives us on purpose; do not let the interpreter warn that we never waited for it.
+        self._process.returncode = 0
 
     def let_go(self) -> None:
-        """Close the lifeline. Where `detach` was not called this ends the cluster, as our sudden death would.
-
-        Its log stays: it says why.
-        """
-        if self._lifeline is None:
+        """Close the lifeline. Without `detach` this ends the cluster, as our sudden death would; its log stays."""
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is None:
             return
-        os.close(self._lifeline)
-        self._lifeline = None
+        os.close(lifeline)
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_DOWN_SECONDS)
+
+    def refuse_if_down(self, seconds: float = 0.0) -> None:
+        """Raise BackendError where the cluster has ended meanwhile, or does so within ``seconds``."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        if self._process.returncode is None:
+            return
+        if self._process.returncode in (0, -signal.SIGTERM):
+            raise self.taken_down()
+        raise BackendError(f"cluster {self.config.name} ended while it was starting; see {self.log}")
+
+    def taken_down(self) -> BackendError:
+        """What to say where somebody ended the cluster while we were starting it."""
+        return BackendError(
+            f"cluster {self.config.name} was taken down while it was starting; start it again: podwalk up"
+        )
 
     def _spawn(self, report_fd: int, lifeline_fd: int) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "podwalk.cluster", str(home()), self.config.name]
@@ -225,16 +248,21 @@ class _Boot:
             process.stdin.close()
         return process
 
-    def _listen(self, messages: Iterator[dict[str, Any]], process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, messages: Iterator[dict[str, Any]]) -> None:
         failure = None
         for message in messages:
+            if message["kind"] == "already-running":
+                raise AlreadyRunningError(message["message"])
             if message["kind"] == "failed":
                 failure = message["message"]
             elif message["kind"] == "api-ready":
                 self.fact("the API server answers")
                 return
-        process.wait()
-        raise BackendError(failure or f"cluster {self.config.name} ended while it was starting; see {self._dir.log}")
+        if failure is None:
+            self.refuse_if_down(_LAST_BREATH)
+        raise BackendError(
+            failure or f"cluster {self.config.name} did not answer in {_BOOT_SECONDS:g} s; see {self.log}"
+        )
 
 
 def _messages(fd: int) -> Generator[dict[str, Any]]:
@@ -269,28 +297,36 @@ def _prove(cluster: EmbeddedCluster, config: ClusterConfig, boot: _Boot) -> None
     if not config.default_cni:
         return
     with ThreadPoolExecutor(len(config.nodes)) as pool:
-        asked = {}
-        if config.proxy_mode != "none":
-            asked = {n.name: pool.submit(_ask_dns, cluster, n.name, config, deadline) for n in config.nodes}
-        with cluster.client() as client:
-            _await(lambda: _ready_nodes(client) == len(config.nodes), deadline, "its nodes are not all Ready", cluster)
-            boot.fact(f"{len(config.nodes)} nodes Ready")
-            if not asked:
-                return
-            answers = {node: future.result() for node, future in asked.items()}
-            name = f"kubernetes.default.svc.cluster.local is {config.api_service_ip}"
-            silent = [node for node, answer in answers.items() if answer != config.api_service_ip]
-            if silent:
-                raise BackendError(
-                    f"the cluster DNS does not answer on {', '.join(silent)}; see {cluster.status().details['log']}"
-                )
-            boot.fact(f"a name resolved: {name}")
-            pods = client.list("Pod", "kube-system", label_selector="k8s-app=kube-dns")
-        homes = {p["spec"].get("nodeName") for p in pods if meta.condition_is_true(p, "Ready")}
-        others = sorted(set(answers) - homes)
-        if others and homes:
-            route = f"{others[-1]} → {config.dns_service_ip} → {sorted(homes)[0]}"
-            boot.fact(f"a Service answered across nodes: {route}")
+        try:
+            asked = {}
+            if config.proxy_mode != "none":
+                asked = {n.name: pool.submit(_ask_dns, cluster, n.name, config, deadline) for n in config.nodes}
+            with cluster.client() as client:
+                _await(lambda: _ready_nodes(client) == len(config.nodes), deadline, "its nodes are not all Ready", boot)
+                boot.fact(f"{len(config.nodes)} nodes Ready")
+                if asked:
+                    _prove_dns(client, {node: future.result() for node, future in asked.items()}, config, boot)
+        except BaseException as error:
+            try:
+                if isinstance(error, Exception):
+                    boot.refuse_if_down(_LAST_BREATH)
+            finally:
+                # Ends the questions too, which the pool would otherwise wait for.
+                boot.let_go()
+            raise
+
+
+def _prove_dns(client: SyncClient, answers: dict[str, str | None], config: ClusterConfig, boot: _Boot) -> None:
+    silent = [node for node, answer in answers.items() if answer != config.api_service_ip]
+    if silent:
+        raise BackendError(f"the cluster DNS does not answer on {', '.join(silent)}; see {boot.log}")
+    boot.fact(f"a name resolved: kubernetes.default.svc.cluster.local is {config.api_service_ip}")
+    pods = client.list("Pod", "kube-system", label_selector="k8s-app=kube-dns")
+    homes = {p["spec"].get("nodeName") for p in pods if meta.condition_is_true(p, "Ready")}
+    others = sorted(set(answers) - homes)
+    if others and homes:
+        route = f"{others[-1]} → {config.dns_service_ip} → {sorted(homes)[0]}"
+        boot.fact(f"a Service answered across nodes: {route}")
 
 
 def _ask_dns(cluster: EmbeddedCluster, node: str, config: ClusterConfig, deadline: float) -> str | None:
@@ -308,13 +344,14 @@ def _ready_nodes(client: SyncClient) -> int:
     return sum(meta.condition_is_true(n, "Ready") for n in client.list("Node"))
 
 
-def _await(holds: Callable[[], bool], deadline: float, complaint: str, cluster: EmbeddedCluster) -> None:
+def _await(holds: Callable[[], bool], deadline: float, complaint: str, boot: _Boot) -> None:
     pause = 0.005
     while True:
         with contextlib.suppress(ApiError, OSError):
             if holds():
                 return
+        boot.refuse_if_down()
         if time.monotonic() > deadline:
-            raise BackendError(f"cluster {cluster.name}: {complaint}; see {cluster.status().details['log']}")
+            raise BackendError(f"cluster {boot.config.name}: {complaint}; see {boot.log}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)

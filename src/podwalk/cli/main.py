@@ -8,7 +8,7 @@ import sys
 import click
 
 from podwalk import __version__
-from podwalk.backends.base import BackendError, NotFoundError
+from podwalk.backends.base import AlreadyRunningError, BackendError, NotFoundError
 from podwalk.cli.errors import AT_FAULT, NOT_PASSED
 
 # Command -> (module below podwalk.cli, attribute, one line for --help): known without importing any of them.
@@ -63,7 +63,7 @@ def main() -> None:
     except click.Abort:
         click.echo("podwalk: stopped", err=True)
         code = 130
-    except NotFoundError as error:
+    except (NotFoundError, AlreadyRunningError) as error:
         click.echo(f"podwalk: {error}", err=True)
         code = NOT_PASSED
     except BackendError as error:
@@ -73,4 +73,8 @@ def main() -> None:
         # The reader of our output went away (`| head`): nothing to say, and nobody to say it to.
         sys.stderr.close()
         code = 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"podwalk: {where}{error.strerror or error}; podwalk doctor says what this machine lacks", err=True)
+        code = AT_FAULT
     sys.exit(code if isinstance(code, int) else 0)

@@ -11,6 +11,9 @@ from typing import Any
 # A line no longer than this is written in one piece, whoever else writes to the pipe (POSIX PIPE_BUF).
 _ATOMIC = 4096
 
+# What whoever started a supervisor writes to its lifeline once the cluster shall outlive them.
+DETACH = b"d"
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 _LOCK, _STATE, _KUBECONFIG, _LOG = "lock", "state.json", "kubeconfig", "log"
+_LOOKS = 20
 
 
 @dataclass(slots=True)
@@ -58,6 +59,14 @@ class ClusterDir:
             return None
         return fd
 
+    def await_lock(self) -> int | None:
+        """As try_lock, but not misled by somebody who holds the lock for an instant to look (`is_locked`, `read`)."""
+        for _ in range(_LOOKS):
+            if (fd := self.try_lock()) is not None:
+                return fd
+            time.sleep(0.01)
+        return None
+
     def is_locked(self) -> bool:
         """Whether a supervisor lives."""
         if not (self.path / _LOCK).exists():
@@ -79,8 +88,15 @@ class ClusterDir:
 
     def read(self) -> State | None:
         """The state of a cluster that runs or starts, else None. Clears leftovers."""
-        if not self.is_locked():
-            self.clear()
+        if not (self.path / _LOCK).exists():
+            return None
+        fd = self.try_lock()
+        if fd is not None:
+            # Under the lock: a supervisor that starts this instant must not lose what it has just written.
+            try:
+                self.clear()
+            finally:
+                os.close(fd)
             return None
         try:
             data: dict[str, Any] = json.loads((self.path / _STATE).read_text())

@@ -18,13 +18,11 @@ import zlib
 from typing import Any
 
 from podwalk.cluster import kubeconfig
-from podwalk.cluster.messages import Channel, Reader
+from podwalk.cluster.messages import DETACH, Channel, Reader
 from podwalk.cluster.sandbox import SandboxMain
 from podwalk.cluster.spec import ClusterSpec, make_spec
 from podwalk.cluster.state import ClusterDir, State
 from podwalk.netns import guard, sandbox
-
-DETACH = b"d"
 
 _FIRST_PORT = 36443
 _PORTS = 1024
@@ -89,8 +87,11 @@ class Supervisor:
         self._state.init_pid = sandbox.spawn_sandbox(main)
         os.close(write_fd)
         api.close()
-        self._dir.write(self._state)
         try:
+            if self._stopping:
+                # The signal came while there was no sandbox to kill yet.
+                return 0
+            self._dir.write(self._state)
             return self._watch(read_fd)
         finally:
             self._kill_sandbox()
@@ -147,11 +148,10 @@ def main(directory: ClusterDir, config_text: str, images_file: str, report_fd: i
     from podwalk.api import clusterconfig
 
     report = Channel(report_fd)
-    lock = directory.try_lock()
+    lock = directory.await_lock()
     if lock is None:
-        report.fail(
-            f"cluster {directory.name} is already running or starting; see: podwalk status --name {directory.name}"
-        )
+        cure = f"podwalk status shows it, podwalk down --name {directory.name} ends it"
+        report.send("already-running", message=f"cluster {directory.name} is already running or starting; {cure}")
         return 1
     try:
         directory.clear()
