@@ -249,14 +249,20 @@ class _Boot:
         return process
 
     def _listen(self, messages: Iterator[dict[str, Any]]) -> None:
+        """Return when the API server answers and every node has told its pid; they come in any order."""
         failure = None
+        missing = {"api-ready", *(n.name for n in self.config.nodes)}
         for message in messages:
             if message["kind"] == "already-running":
                 raise AlreadyRunningError(message["message"])
             if message["kind"] == "failed":
                 failure = message["message"]
+            elif message["kind"] == "node":
+                missing.discard(message["name"])
             elif message["kind"] == "api-ready":
                 self.fact("the API server answers")
+                missing.discard("api-ready")
+            if not missing:
                 return
         if failure is None:
             self.refuse_if_down(_LAST_BREATH)
