@@ -33,7 +33,7 @@ SECONDS = 60.0
 PUBLISHED = (
     "kind 0.29: 14.2 s for the command, 33.0 s until an app and DNS worked (minikube's benchmark timeToK8s, v1.36.0)",
     "kind, a user's own timings of the command: 12 to 17 s (kubernetes-sigs/kind issue 2893)",
-    "memory of a real control plane alone: about 500 MB",
+    "memory of a real control plane alone: about 500 MB (a rule of thumb)",
 )
 
 # Runs on a node. The kernel tells subscribers of nftables about each committed rule, so nothing is polled and the
