@@ -21,7 +21,8 @@ from podwalk.netns.process import Channel, SpawnError, spawn
 NODE_NAMESPACES = (
     sc.CLONE_NEWNS | sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWPID | sc.CLONE_NEWCGROUP
 )
-_HOST_CAPABILITIES = (17, 22, 25)  # CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_SYS_TIME: of real root they reach the machine
+# CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_SYS_TIME, CAP_MKNOD: of real root they reach the machine.
+_HOST_CAPABILITIES = (16, 17, 22, 25, 27)
 _NEEDED_CAPABILITIES = (12, 21)  # CAP_NET_ADMIN, CAP_SYS_ADMIN
 
 

@@ -101,9 +101,14 @@ async def serve_execution(
     require_node(pod)
     container = choose_container(pod, request.query.get("container", ""))
     query = stream_query(request, subresource)
-    if not is_websocket(request):
-        raise errors.bad_request("unable to upgrade: missing upgrade headers in request")
     path = f"/{subresource}/{meta.namespace(pod)}/{meta.name(pod)}/{container}"
+    if not is_websocket(request):
+        # kubectl comes again, with SPDY, after a refused WebSocket, and prints only the second answer: say why here.
+        async with session() as client:
+            text = await _refusal(client, kubelet, kubelet.url(path, query))
+        if text:
+            raise errors.internal(f"unable to upgrade connection: {text}")
+        raise errors.bad_request("unable to upgrade: missing upgrade headers in request")
     async with session() as client, await connect(client, kubelet, path, query, V5) as upstream:
         downstream = web.WebSocketResponse(protocols=_CLIENT_PROTOCOLS, max_msg_size=0)
         await downstream.prepare(request)
