@@ -6,6 +6,7 @@ it has in the kernel; the KUBE-SEP chains that rewrite the packet; the Pods, in 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from podwalk.views.drawing import FAINT, INK, WRONG, Drawing, blank, colour, sho
 from podwalk.views.service_facts import Backend, ServiceFacts
 
 _WIDTH = 11.4
-_TOP, _BOTTOM, _ROW = 1.2, 0.35, 0.56
+_TOP, _BOTTOM, _ROW = 1.2, 0.48, 0.56
 _BOX = 0.42
 # Left edges and widths of the columns.
 _CLIENT, _SERVICE, _CHAIN, _ENDPOINT, _POD = (0.3, 1.6), (2.3, 1.55), (4.25, 1.85), (6.5, 1.75), (9.25, 1.75)
@@ -47,7 +48,7 @@ class ServiceMap(Drawing):
         """The matplotlib figure."""
         groups = _groups(self.facts)
         pods = sum(_group_height(g) for g in groups.values()) + _NODE_GAP * max(len(groups) - 1, 0)
-        height = max(_ROW * max(len(self.facts.rules), 3), pods) + _TOP + _BOTTOM
+        height = max(_ROW * max(len(self.facts.rules), 2), pods) + _TOP + _BOTTOM
         figure, axes = blank(_WIDTH, height)
         _Painter(axes, self.facts, height).paint(groups)
         return figure
@@ -72,7 +73,7 @@ class _Painter:
     def _frame(self) -> None:
         f, top = self.facts, self.height
         write(self.axes, 0.2, top - 0.3, f"{f.client}  →  {f.service}", ha="left", fontsize=12, weight="bold")
-        band = (_BAND[0], _BOTTOM - 0.15, _BAND[1], top - _TOP - _BOTTOM + 0.55)
+        band = (_BAND[0], 0.15, _BAND[1], top - _TOP + 0.27)
         self._box(*band, fill="#eef3f8", edge="#d5dfe9", z=0)
         head = f"the client's own node, {f.client_node}: its kernel decides, before the packet leaves"
         write(self.axes, _BAND[0] + 0.15, top - 0.68, head, ha="left", fontsize=8, color=FAINT)
@@ -88,12 +89,11 @@ class _Painter:
         self._arrow(_CLIENT[0] + _CLIENT[1], y, _SERVICE[0], y, INK, 1.8)
 
     def _legs(self) -> None:
-        rules, y = self.facts.rules, self.middle
-        rows = [y + _ROW * ((len(rules) - 1) / 2 - i) for i in range(len(rules))]
+        rules, y, rows = self.facts.rules, self.middle, self._rows()
         left, width = _CHAIN
-        span = _ROW * len(rules)
-        self._box(left, y - span / 2 - 0.02, width, span + 0.04, fill="#ffffff", edge=INK)
-        write(self.axes, left + width / 2, y - span / 2 - 0.14, self.facts.chain, **_MONO)
+        top, bottom = rows[0] + _ROW / 2, rows[-1] - _ROW / 2
+        self._box(left, bottom, width, top - bottom, fill="#ffffff", edge=INK)
+        write(self.axes, left + width / 2, bottom - 0.14, self.facts.chain, **_MONO)
         self._arrow(_SERVICE[0] + _SERVICE[1], y, left, y, INK, 1.8)
         for index, (rule, row) in enumerate(zip(rules, rows, strict=True)):
             tint = self.colours[rule.target]
@@ -120,6 +120,13 @@ class _Painter:
             )
             self._arrow(_ENDPOINT[0] + _ENDPOINT[1], row, _POD[0], self.places[rule.target], tint, weight)
 
+    def _rows(self) -> list[float]:
+        """A height for each rule: that of its Pod, so that lines are level, where the Pods stand in their order."""
+        rows = [self.places[r.target] for r in self.facts.rules]
+        if all(upper - lower >= _ROW * 0.99 for upper, lower in itertools.pairwise(rows)):
+            return rows
+        return [self.middle + _ROW * ((len(rows) - 1) / 2 - i) for i in range(len(rows))]
+
     def _dead_end(self) -> None:
         f, y = self.facts, self.middle
         left, width = _CHAIN[0], _ENDPOINT[0] + _ENDPOINT[1] - _CHAIN[0]
@@ -144,7 +151,7 @@ class _Painter:
             write(
                 self.axes, _NODE[0] + _NODE[1] / 2, self.middle + 0.12, "its list is empty", weight="bold", color=WRONG
             )
-            asked = f"no Pod carries {self.facts.selector}" if self.facts.selector else "it has no selector"
+            asked = f"it asks for {self.facts.selector}" if self.facts.selector else "it has no selector"
             write(self.axes, _NODE[0] + _NODE[1] / 2, self.middle - 0.14, shorten(asked, 40), fontsize=7, color=FAINT)
         for node, backends in groups.items():
             height = _group_height(backends)

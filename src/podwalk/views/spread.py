@@ -50,7 +50,7 @@ class Spread(Drawing):
             axes.barh(y, count * scale, left=_LEFT, height=_ROW * 0.62, color=fill, linewidth=0)
             write(axes, _LEFT - 0.12, y, shorten(name, 30), ha="right")
             share = f"{count}  ({count / self.sent:.0%})"
-            write(axes, _LEFT + count * scale + 0.1, y, share, ha="left", color=FAINT)
+            write(axes, _WIDTH - 0.25, y, share, ha="right", color=FAINT)
         if self.answered and not self.failed:
             self._even(axes, height, scale, len(rows))
         return figure
