@@ -8,6 +8,7 @@ import sys
 import click
 
 from podwalk import __version__
+from podwalk.api.errors import ApiError
 from podwalk.backends.base import AlreadyRunningError, BackendError, NotFoundError
 from podwalk.cli.errors import AT_FAULT, NOT_PASSED
 
@@ -68,6 +69,11 @@ def main() -> None:
         code = NOT_PASSED
     except BackendError as error:
         click.echo(f"podwalk: {error}", err=True)
+        code = AT_FAULT
+    except ApiError as error:
+        click.echo(
+            f"podwalk: the API server refused: {error}; podwalk status shows whether the cluster is well", err=True
+        )
         code = AT_FAULT
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nothing to say, and nobody to say it to.

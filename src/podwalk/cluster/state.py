@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 _LOCK, _STATE, _KUBECONFIG, _LOG = "lock", "state.json", "kubeconfig", "log"
-_LOOKS = 20
+_LOOKS = 100
 
 
 @dataclass(slots=True)
@@ -51,13 +51,18 @@ class ClusterDir:
 
     def try_lock(self) -> int | None:
         """Take the lock; the file descriptor holds it. None where another process has it."""
-        fd = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        path = self.path / _LOCK
+        while True:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.exists() and os.path.samestat(os.fstat(fd), path.stat()):
+                    return fd
+            except OSError:
+                os.close(fd)
+                return None
+            # The directory was removed between the two calls: a lock on a deleted file guards nothing.
             os.close(fd)
-            return None
-        return fd
 
     def await_lock(self) -> int | None:
         """As try_lock, but not misled by somebody who holds the lock for an instant to look (`is_locked`, `read`)."""
@@ -90,14 +95,23 @@ class ClusterDir:
         """The state of a cluster that runs or starts, else None. Clears leftovers."""
         if not (self.path / _LOCK).exists():
             return None
-        fd = self.try_lock()
+        for _ in range(_LOOKS):
+            fd = self.try_lock()
+            if fd is not None:
+                break
+            # A supervisor that has just started holds the lock and has not written anything yet.
+            if (state := self._load()) is not None:
+                return state
+            time.sleep(0.01)
         if fd is not None:
             # Under the lock: a supervisor that starts this instant must not lose what it has just written.
             try:
                 self.clear()
             finally:
                 os.close(fd)
-            return None
+        return None
+
+    def _load(self) -> State | None:
         try:
             data: dict[str, Any] = json.loads((self.path / _STATE).read_text())
         except (OSError, ValueError):
