@@ -37,7 +37,7 @@ _STYLE = """<style>
 @keyframes pw-turn { to { transform: rotate(360deg); } }
 .pw-step { border-left: 4px solid var(--jp-border-color2); padding: 3px 0 3px 10px; margin: 4px 0; }
 .pw-step > div:first-child { display: flex; gap: 8px; }
-.pw-step .pw-title { flex: 1; }
+.pw-step .pw-title { flex: 1; } .pw-mark { width: 1em; text-align: center; }
 .pw-pass { border-color: var(--jp-success-color1); } .pw-pass .pw-mark { color: var(--jp-success-color1); }
 .pw-not-yet { border-color: var(--jp-error-color1); } .pw-not-yet .pw-mark { color: var(--jp-error-color1); }
 .pw-unknown { border-color: var(--jp-warn-color1); } .pw-unknown .pw-mark { color: var(--jp-warn-color1); }

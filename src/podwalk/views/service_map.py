@@ -16,16 +16,16 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from podwalk.views.drawing import FAINT, INK, WRONG, Drawing, blank, colour, shorten, write
 from podwalk.views.service_facts import Backend, ServiceFacts
 
-_WIDTH = 11.4
+_WIDTH = 10.3
 _TOP, _BOTTOM, _ROW = 1.2, 0.48, 0.56
 _BOX = 0.42
 # Left edges and widths of the columns.
-_CLIENT, _SERVICE, _CHAIN, _ENDPOINT, _POD = (0.3, 1.6), (2.3, 1.55), (4.25, 1.85), (6.5, 1.75), (9.25, 1.75)
-_BAND = (0.12, 8.35)
-_NODE = (9.05, 2.15)
+_CLIENT, _SERVICE, _CHAIN, _ENDPOINT, _POD = (0.28, 1.47), (2.05, 1.5), (3.85, 1.75), (5.95, 1.72), (8.22, 1.8)
+_BAND = (0.12, 7.73)
+_NODE = (8.05, 2.12)
 _NODE_HEAD, _NODE_GAP = 0.34, 0.16
 _GREY = "#9aa0a6"
-_MONO = {"family": "monospace", "fontsize": 6.6, "color": FAINT}
+_MONO = {"family": "monospace", "fontsize": 7.1, "color": FAINT}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,15 +72,23 @@ class _Painter:
 
     def _frame(self) -> None:
         f, top = self.facts, self.height
-        write(self.axes, 0.2, top - 0.3, f"{f.client}  →  {f.service}", ha="left", fontsize=12, weight="bold")
+        write(
+            self.axes,
+            0.2,
+            top - 0.3,
+            f"{shorten(f.client, 48)}  →  {shorten(f.service, 40)}",
+            ha="left",
+            fontsize=12,
+            weight="bold",
+        )
         band = (_BAND[0], 0.15, _BAND[1], top - _TOP + 0.27)
         self._box(*band, fill="#eef3f8", edge="#d5dfe9", z=0)
         head = f"the client's own node, {f.client_node}: its kernel decides, before the packet leaves"
-        write(self.axes, _BAND[0] + 0.15, top - 0.68, head, ha="left", fontsize=8, color=FAINT)
+        write(self.axes, _BAND[0] + 0.15, top - 0.68, head, ha="left", fontsize=8.6, color=FAINT)
         for (left, width), title in ((_CLIENT, "client"), (_SERVICE, "KUBE-SERVICES"), (_CHAIN, "choose")):
-            write(self.axes, left + width / 2, top - 0.95, title, fontsize=8, weight="bold")
-        write(self.axes, _ENDPOINT[0] + _ENDPOINT[1] / 2, top - 0.95, "rewrite (DNAT)", fontsize=8, weight="bold")
-        write(self.axes, _NODE[0] + _NODE[1] / 2, top - 0.68, "where the Pods are", fontsize=8, color=FAINT)
+            write(self.axes, left + width / 2, top - 0.95, title, fontsize=8.6, weight="bold")
+        write(self.axes, _ENDPOINT[0] + _ENDPOINT[1] / 2, top - 0.95, "rewrite (DNAT)", fontsize=8.6, weight="bold")
+        write(self.axes, _NODE[0] + _NODE[1] / 2, top - 0.68, "where the Pods are", fontsize=8.6, color=FAINT)
 
     def _client_and_service(self) -> None:
         f, y = self.facts, self.middle
@@ -98,7 +106,7 @@ class _Painter:
         for index, (rule, row) in enumerate(zip(rules, rows, strict=True)):
             tint = self.colours[rule.target]
             words = "the rest" if rule.probability == 1 else f"probability {rule.probability:.4g}"
-            write(self.axes, left + 0.1, row + 0.1, f"{index + 1}.  {words}", ha="left", fontsize=8)
+            write(self.axes, left + 0.1, row + 0.1, f"{index + 1}.  {words}", ha="left", fontsize=8.6)
             write(
                 self.axes,
                 left + 0.31,
@@ -142,7 +150,7 @@ class _Painter:
         self._arrow(_SERVICE[0] + _SERVICE[1], y, left, y, WRONG, 1.8)
         self._box(left, y - 0.36, width, 0.72, fill="#fdf0ee", edge=WRONG)
         write(self.axes, left + width / 2, y + 0.12, head, color=WRONG, weight="bold")
-        write(self.axes, left + width / 2, y - 0.14, tail, fontsize=7, color=FAINT)
+        write(self.axes, left + width / 2, y - 0.14, tail, fontsize=7.6, color=FAINT)
 
     def _nodes(self, groups: dict[str, list[Backend]]) -> None:
         total = sum(_group_height(g) for g in groups.values()) + _NODE_GAP * (len(groups) - 1)
@@ -152,12 +160,12 @@ class _Painter:
                 self.axes, _NODE[0] + _NODE[1] / 2, self.middle + 0.12, "its list is empty", weight="bold", color=WRONG
             )
             asked = f"it asks for {self.facts.selector}" if self.facts.selector else "it has no selector"
-            write(self.axes, _NODE[0] + _NODE[1] / 2, self.middle - 0.14, shorten(asked, 40), fontsize=7, color=FAINT)
+            write(self.axes, _NODE[0] + _NODE[1] / 2, self.middle - 0.14, shorten(asked, 40), fontsize=7.6, color=FAINT)
         for node, backends in groups.items():
             height = _group_height(backends)
             self._box(_NODE[0], top - height, _NODE[1], height, fill="#f4f4f1", edge="#d8d8d2")
             note = f"{shorten(node, 22)} (the client's)" if node == self.facts.client_node else shorten(node, 34)
-            write(self.axes, _NODE[0] + 0.12, top - 0.18, note, ha="left", fontsize=7.5, color=FAINT)
+            write(self.axes, _NODE[0] + 0.12, top - 0.18, note, ha="left", fontsize=8, color=FAINT)
             for index, backend in enumerate(backends):
                 y = top - _NODE_HEAD - _ROW * (index + 0.5)
                 self.places[backend.target] = y
@@ -170,7 +178,7 @@ class _Painter:
         if backend.ready and backend.target not in self.colours:
             note = f"{backend.target.partition(':')[0]}, in no rule here"
         self._labelled(
-            _POD, y, shorten(backend.pod or "nobody's address", 26), note, "#ffffff", tint, dashed=tint == _GREY
+            _POD, y, shorten(backend.pod or "nobody's address", 24), note, "#ffffff", tint, dashed=tint == _GREY
         )
 
     def _labelled(
@@ -187,8 +195,8 @@ class _Painter:
     ) -> None:
         left, width = column
         self._box(left, y - _BOX / 2, width, _BOX, fill=fill, edge=edge, dashed=dashed)
-        write(self.axes, left + width / 2, y + 0.09, head, fontsize=8, color=_GREY if dashed else INK)
-        write(self.axes, left + width / 2, y - 0.1, tail, **(_MONO if mono else {"fontsize": 7, "color": FAINT}))
+        write(self.axes, left + width / 2, y + 0.09, head, fontsize=8.6, color=_GREY if dashed else INK)
+        write(self.axes, left + width / 2, y - 0.1, tail, **(_MONO if mono else {"fontsize": 7.8, "color": FAINT}))
 
     def _box(
         self, x: float, y: float, width: float, height: float, *, fill: str, edge: str, z: int = 2, dashed: bool = False
