@@ -58,6 +58,13 @@ def main() -> None:
     """Run the command line; every failure is one line on stderr and an exit code that means something."""
     try:
         code = cli.main(standalone_mode=False, prog_name="podwalk")
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "podwalk"
+        click.echo(f"podwalk: {' '.join(error.format_message().split()).rstrip('.')}; see {path} --help", err=True)
+        code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
