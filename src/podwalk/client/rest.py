@@ -18,15 +18,9 @@ from podwalk.api import meta, resources
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.client.wire import PATCH_TYPES, resource_of, selector_params
 
 PatchType = Literal["json", "merge", "strategic", "apply"]
-
-_PATCH_TYPES: dict[str, str] = {
-    "json": "application/json-patch+json",
-    "merge": "application/merge-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
-    "apply": "application/apply-patch+yaml",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +31,6 @@ class ClientConfig:
     token: str
     ca_cert: bytes
     user_agent: str = "podwalk"
-
-
-def _resource(kind: str | Resource) -> Resource:
-    return kind if isinstance(kind, Resource) else resources.by_kind(kind)
 
 
 class Client:
@@ -111,7 +101,7 @@ class Client:
 
     async def get(self, kind: str | Resource, name: str, namespace: str | None = None) -> Object:
         """One object. Raises ApiError (NotFound)."""
-        return await self.request("GET", _resource(kind).path(namespace, name))
+        return await self.request("GET", resource_of(kind).path(namespace, name))
 
     async def list(
         self,
@@ -122,8 +112,8 @@ class Client:
         field_selector: str | None = None,
     ) -> Object:
         """The List object: ``metadata.resourceVersion`` and ``items`` (each with apiVersion and kind filled in)."""
-        resource = _resource(kind)
-        params = _selectors(label_selector, field_selector)
+        resource = resource_of(kind)
+        params = selector_params(label_selector, field_selector)
         answer = await self.request("GET", resource.path(namespace), params=params)
         for item in answer.get("items") or ():
             item.setdefault("apiVersion", resource.api_version)
@@ -164,8 +154,8 @@ class Client:
             params["fieldManager"] = field_manager
         if force:
             params["force"] = "true"
-        path = _resource(kind).path(namespace, name, subresource)
-        return await self.request("PATCH", path, params=params, body=patch, content_type=_PATCH_TYPES[type])
+        path = resource_of(kind).path(namespace, name, subresource)
+        return await self.request("PATCH", path, params=params, body=patch, content_type=PATCH_TYPES[type])
 
     async def delete(
         self,
@@ -185,13 +175,13 @@ class Client:
             options["propagationPolicy"] = propagation
         if uid:
             options["preconditions"] = {"uid": uid}
-        return await self.request("DELETE", _resource(kind).path(namespace, name), body=options)
+        return await self.request("DELETE", resource_of(kind).path(namespace, name), body=options)
 
     async def post(
         self, kind: str | Resource, name: str, subresource: str, body: Object, namespace: str | None = None
     ) -> Object:
         """POST to a subresource: ``binding``, ``eviction``, ``token``."""
-        return await self.request("POST", _resource(kind).path(namespace, name, subresource), body=body)
+        return await self.request("POST", resource_of(kind).path(namespace, name, subresource), body=body)
 
     async def watch(
         self,
@@ -206,10 +196,10 @@ class Client:
 
         Ends when the server ends the watch. Raises ApiError (Expired, 410) where the version is too old.
         """
-        params = _selectors(label_selector, field_selector)
+        params = selector_params(label_selector, field_selector)
         params.update(watch="true", resourceVersion=resource_version, allowWatchBookmarks="true")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-        url = self.config.server + _resource(kind).path(namespace)
+        url = self.config.server + resource_of(kind).path(namespace)
         async with self._open().get(url, params=params, timeout=timeout) as response:
             if response.status != 200:
                 _parse(await response.read(), response.status)
@@ -224,15 +214,6 @@ class Client:
                     if event["type"] == "ERROR":
                         raise ApiError.from_status(event["object"], 410)
                     yield event["type"], event["object"]
-
-
-def _selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
-    params = {}
-    if label_selector:
-        params["labelSelector"] = label_selector
-    if field_selector:
-        params["fieldSelector"] = field_selector
-    return params
 
 
 def _parse(raw: bytes, status: int) -> Object:

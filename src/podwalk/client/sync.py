@@ -23,13 +23,8 @@ from podwalk.api import meta, resources
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.client.wire import PATCH_TYPES, resource_of, selector_params
 
-_PATCH_TYPES = {
-    "json": "application/json-patch+json",
-    "merge": "application/merge-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
-    "apply": "application/apply-patch+yaml",
-}
 Objects = list[Object]
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -159,7 +154,7 @@ class SyncClient:
 
     def get(self, kind: str | Resource, name: str, namespace: str | None = None) -> Object:
         """One object. Raises ApiError (NotFound)."""
-        return dict(self.request("GET", _resource(kind).path(namespace, name)))
+        return dict(self.request("GET", resource_of(kind).path(namespace, name)))
 
     def find(self, kind: str | Resource, name: str, namespace: str | None = None) -> Object | None:
         """One object, or None where there is none."""
@@ -189,8 +184,8 @@ class SyncClient:
         field_selector: str | None = None,
     ) -> tuple[Objects, str]:
         """The items and the resourceVersion of the list, to watch from."""
-        resource = _resource(kind)
-        params = _selectors(label_selector, field_selector)
+        resource = resource_of(kind)
+        params = selector_params(label_selector, field_selector)
         answer = self.request("GET", resource.path(namespace), params=params)
         items = answer.get("items") or []
         for item in items:
@@ -212,7 +207,7 @@ class SyncClient:
         """Server-side apply."""
         path = resources.of(obj).path(meta.namespace(obj) or None, meta.name(obj))
         params = {"fieldManager": field_manager, "force": "true" if force else "false"}
-        return dict(self.request("PATCH", path, params=params, body=obj, content_type=_PATCH_TYPES["apply"]))
+        return dict(self.request("PATCH", path, params=params, body=obj, content_type=PATCH_TYPES["apply"]))
 
     def patch(
         self,
@@ -225,8 +220,8 @@ class SyncClient:
         subresource: str | None = None,
     ) -> Object:
         """Patch an object: type json, merge, strategic."""
-        path = _resource(kind).path(namespace, name, subresource)
-        return dict(self.request("PATCH", path, body=patch, content_type=_PATCH_TYPES[type]))
+        path = resource_of(kind).path(namespace, name, subresource)
+        return dict(self.request("PATCH", path, body=patch, content_type=PATCH_TYPES[type]))
 
     def delete(
         self,
@@ -243,7 +238,7 @@ class SyncClient:
             options["gracePeriodSeconds"] = grace_period
         if propagation:
             options["propagationPolicy"] = propagation
-        return dict(self.request("DELETE", _resource(kind).path(namespace, name), body=options))
+        return dict(self.request("DELETE", resource_of(kind).path(namespace, name), body=options))
 
     def watch(
         self,
@@ -259,11 +254,11 @@ class SyncClient:
 
         ``timeout`` is the longest silence in seconds (then TimeoutError). Raises ApiError (410) and OSError.
         """
-        params = _selectors(label_selector, field_selector)
+        params = selector_params(label_selector, field_selector)
         params.update(watch="true", resourceVersion=resource_version, allowWatchBookmarks="true")
         connection = self._connect(timeout)
         with contextlib.closing(connection):
-            path = f"{_resource(kind).path(namespace)}?{urlencode(params)}"
+            path = f"{resource_of(kind).path(namespace)}?{urlencode(params)}"
             connection.request("GET", path, headers=self._headers(None))
             response = connection.getresponse()
             if response.status != 200:
@@ -273,19 +268,6 @@ class SyncClient:
                 if event["type"] == "ERROR":
                     raise ApiError.from_status(event["object"], 410)
                 yield event["type"], event["object"]
-
-
-def _resource(kind: str | Resource) -> Resource:
-    return kind if isinstance(kind, Resource) else resources.by_kind(kind)
-
-
-def _selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
-    params = {}
-    if label_selector:
-        params["labelSelector"] = label_selector
-    if field_selector:
-        params["fieldSelector"] = field_selector
-    return params
 
 
 def _parse(raw: bytes, status: int, content_type: str) -> Any:
