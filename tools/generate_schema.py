@@ -34,7 +34,10 @@ VERSION = "v1.36.0-local"
 OUTPUT = ROOT / "src/podwalk/apiserver/data/schema.json.gz"
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+RAW = "io.k8s.apimachinery.pkg.runtime.RawExtension"
+APIEXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
 EXTRA_ROOTS = (
+    "io.k8s.api.events.v1.Event",
     "io.k8s.api.core.v1.Binding",
     "io.k8s.api.policy.v1.Eviction",
     "io.k8s.api.autoscaling.v1.Scale",
@@ -60,14 +63,16 @@ WIRE = {
 }
 
 
-def group_package(group: str) -> str:
+def package_of(group: str) -> str:
     """The Go package of an API group: "networking.k8s.io" lives in k8s.io/api/networking."""
-    return group.split(".")[0] or "core"
+    if group == "apiextensions.k8s.io":
+        return APIEXTENSIONS.removesuffix(".v1")
+    return f"io.k8s.api.{group.split('.')[0] or 'core'}"
 
 
 def roots() -> list[str]:
     """The definitions of everything that may be sent to the server."""
-    served = [f"io.k8s.api.{group_package(r.group)}.{r.version}.{r.kind}" for r in RESOURCES]
+    served = [f"{package_of(r.group)}.{r.version}.{r.kind}" for r in RESOURCES]
     return [*served, *EXTRA_ROOTS]
 
 
@@ -232,12 +237,56 @@ def parse_package(folder: Path, package: str) -> dict[str, dict[str, list[Any]]]
     return out
 
 
+# Definitions of apiextensions, whose Go sources are in neither package: no field number, since kubectl sends them as
+# JSON, and the other columns as the OpenAPI definition tells them. JSON and the JSONSchemaPropsOr types hold anything.
+
+
+def derive(definition: dict[str, Any]) -> dict[str, list[Any]]:
+    """The rows of a definition without Go source."""
+    needed = definition.get("required") or ()
+    rows: dict[str, list[Any]] = {}
+    for name, node in (definition.get("properties") or {}).items():
+        if name in ("kind", "apiVersion") and "metadata" in definition["properties"]:
+            continue
+        wire, reference, flags, kind = derived_type(node)
+        if name not in needed:
+            flags += "o"
+        rows[name] = [0, wire, reference, flags, kind]
+    return rows
+
+
+def derived_type(node: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Wire type, definition, flags and Go type of a property."""
+    if "additionalProperties" in node:
+        wire, reference, _, kind = derived_type(node["additionalProperties"])
+        return wire, reference, "k", f"map[string]{kind}"
+    if node.get("type") == "array":
+        wire, reference, _, kind = derived_type(node["items"])
+        return wire, reference, "r", f"[]{kind}"
+    found = sorted(references(node))
+    if found:
+        label = found[0].rpartition(".")[2]
+        anything = label == "JSON" or label.startswith("JSONSchemaPropsOr")
+        return "m", RAW if anything else found[0], "p" if anything else "", f"v1.{label}"
+    match node.get("type"):
+        case "integer":
+            return "i", "", "p", "int64" if node.get("format") == "int64" else "int32"
+        case "number":
+            return "d", "", "p", "float64"
+        case "boolean":
+            return "t", "", "", "bool"
+    if node.get("format") == "byte":
+        return "y", "", "", "[]uint8"
+    return "s", "", "", "string"
+
+
 def parse_go(gocode: Path, wanted: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """The rows of every definition that is wanted, and of what those embed."""
     everything: dict[str, dict[str, list[Any]]] = {}
     for proto in sorted((gocode / "k8s.io").glob("**/generated.proto")):
         package = str(proto.parent.relative_to(gocode)).replace("/", ".")
         everything.update(parse_package(proto.parent, package))
+    everything |= {name: derive(found) for name, found in wanted.items() if name.startswith(APIEXTENSIONS)}
     out: dict[str, dict[str, list[Any]]] = {}
     todo = list(wanted)
     while todo:

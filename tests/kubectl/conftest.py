@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,15 +152,28 @@ class Kubectl:
         self("patch", target, "--subresource=status", "--type=merge", "-p", orjson.dumps({"status": status}).decode())
 
 
+@pytest.fixture(scope="session")
+def make_kubectl(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path, str], Kubectl]:
+    """(binary, kubeconfig, name of the test) -> a Kubectl in a new namespace."""
+
+    def make(binary: str, kubeconfig: Path, test: str) -> Kubectl:
+        # The discovery cache is kept per HOME: sharing it saves each test three requests.
+        home = tmp_path_factory.getbasetemp() / f"home-{Path(binary).name}"
+        home.mkdir(exist_ok=True)
+        plain = "".join(c if c.isalnum() else "-" for c in test.lower())
+        name = f"t-{plain}"[:50].strip("-") + f"-{abs(hash(binary)) % 1000}"
+        made = Kubectl(binary, kubeconfig, home, name)
+        made("create", "namespace", name)
+        return made
+
+    return make
+
+
 @pytest.fixture
 def kubectl(
-    binary: str, api_server: RunningServer, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    binary: str,
+    api_server: RunningServer,
+    make_kubectl: Callable[[str, Path, str], Kubectl],
+    request: pytest.FixtureRequest,
 ) -> Kubectl:
-    # The discovery cache is kept per HOME: sharing it saves each test three requests.
-    home = tmp_path_factory.getbasetemp() / f"home-{Path(binary).name}"
-    home.mkdir(exist_ok=True)
-    plain = "".join(c if c.isalnum() else "-" for c in request.node.name.lower())
-    name = f"t-{plain}"[:50].strip("-") + f"-{abs(hash(binary)) % 1000}"
-    made = Kubectl(binary, api_server.kubeconfig, home, name)
-    made("create", "namespace", name)
-    return made
+    return make_kubectl(binary, api_server.kubeconfig, request.node.name)

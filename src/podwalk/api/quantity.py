@@ -14,11 +14,18 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 
+_MAX_EXPONENT = 60
+_MAX = Decimal(2**63 - 1)  # larger amounts are capped
+
+
 def _parts(text: str) -> tuple[Decimal, str]:
     found = _PATTERN.match(text)
     if found is None or not any(c.isdigit() for c in found[1]):
         raise ValueError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
-    return Decimal(found[1]), found[2] or ""
+    number = Decimal(found[1])
+    if number and number.adjusted() > _MAX_EXPONENT:  # capped anyway; a million digits are not calculated with
+        number = _MAX.copy_sign(number)
+    return number, found[2] or ""
 
 
 def value(quantity: Any) -> Decimal:
@@ -28,7 +35,10 @@ def value(quantity: Any) -> Decimal:
         return number * (1 << _BINARY[suffix])
     if suffix in _DECIMAL:
         return number.scaleb(_DECIMAL[suffix])
-    return number.scaleb(int(suffix[1:]))
+    exponent = int(suffix[1:])
+    if abs(exponent) > _MAX_EXPONENT:  # far beyond what is capped; a number of that many digits is not made
+        return Decimal(0) if exponent < 0 or not number else _MAX.copy_sign(number)
+    return number.scaleb(exponent)
 
 
 def canonical(quantity: Any) -> str:
@@ -37,7 +47,7 @@ def canonical(quantity: Any) -> str:
     Raises ValueError with Kubernetes' text where it is no quantity.
     """
     _, suffix = _parts(str(quantity))
-    amount = value(quantity)
+    amount = max(min(value(quantity), _MAX), -_MAX)
     if suffix in _BINARY and abs(amount) >= 1024 and amount == int(amount):
         whole = int(amount)
         sign = next(s for s in reversed(_BINARY) if whole % (1 << _BINARY[s]) == 0 or s == "Ki")

@@ -6,13 +6,17 @@ Upstream: the discovery documents of kube-apiserver v1.36.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource type. ``plural`` is its path segment; ``subresources`` are served below an object."""
+    """One resource type. ``plural`` is its path segment; ``subresources`` are served below an object.
+
+    ``custom`` is set inside the API server for the resources of a CustomResourceDefinition (apiserver.crd.kinds).
+    """
 
     group: str
     version: str
@@ -24,6 +28,7 @@ class Resource:
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
     verbs: tuple[str, ...] = field(default=ALL_VERBS)
+    custom: Any = field(default=None, compare=False, repr=False)
 
     @property
     def api_version(self) -> str:
@@ -57,6 +62,7 @@ _STATUS = ("status",)
 _SCALED = ("status", "scale")
 _LEASE_GROUP = "coordination.k8s.io"
 _NETWORKING = "networking.k8s.io"
+_RBAC = "rbac.authorization.k8s.io"
 
 RESOURCES: tuple[Resource, ...] = (
     _core(
@@ -91,18 +97,57 @@ RESOURCES: tuple[Resource, ...] = (
     _core("Secret", "secrets"),
     _core("ServiceAccount", "serviceaccounts", "sa", subresources=("token",)),
     _core("Event", "events", "ev"),
+    _core("ReplicationController", "replicationcontrollers", "rc", categories=_ALL, subresources=_SCALED),
+    _core("ResourceQuota", "resourcequotas", "quota", subresources=_STATUS),
+    _core("LimitRange", "limitranges", "limits"),
     Resource("apps", "v1", "Deployment", "deployments", "deployment", True, ("deploy",), _ALL, _SCALED),
     Resource("apps", "v1", "ReplicaSet", "replicasets", "replicaset", True, ("rs",), _ALL, _SCALED),
     Resource("apps", "v1", "DaemonSet", "daemonsets", "daemonset", True, ("ds",), _ALL, _STATUS),
+    Resource("apps", "v1", "StatefulSet", "statefulsets", "statefulset", True, ("sts",), _ALL, _SCALED),
+    Resource("apps", "v1", "ControllerRevision", "controllerrevisions", "controllerrevision"),
+    Resource("batch", "v1", "Job", "jobs", "job", True, (), _ALL, _STATUS),
+    Resource("batch", "v1", "CronJob", "cronjobs", "cronjob", True, ("cj",), _ALL, _STATUS),
     Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "endpointslice"),
     Resource(_NETWORKING, "v1", "Ingress", "ingresses", "ingress", True, ("ing",), (), _STATUS),
     Resource(_NETWORKING, "v1", "IngressClass", "ingressclasses", "ingressclass", False),
     Resource(_NETWORKING, "v1", "NetworkPolicy", "networkpolicies", "networkpolicy", True, ("netpol",)),
+    Resource(_NETWORKING, "v1", "ServiceCIDR", "servicecidrs", "servicecidr", False, (), (), _STATUS),
+    Resource(_NETWORKING, "v1", "IPAddress", "ipaddresses", "ipaddress", False, ("ip",)),
     Resource(_LEASE_GROUP, "v1", "Lease", "leases", "lease"),
+    Resource(
+        "policy",
+        "v1",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        "poddisruptionbudget",
+        True,
+        ("pdb",),
+        (),
+        _STATUS,
+    ),
+    Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", "priorityclass", False, ("pc",)),
+    Resource(_RBAC, "v1", "Role", "roles", "role"),
+    Resource(_RBAC, "v1", "RoleBinding", "rolebindings", "rolebinding"),
+    Resource(_RBAC, "v1", "ClusterRole", "clusterroles", "clusterrole", False),
+    Resource(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", "clusterrolebinding", False),
+    Resource(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        "customresourcedefinition",
+        False,
+        ("crd", "crds"),
+        ("api-extensions",),
+        _STATUS,
+    ),
 )
 
+EVENTS_V1 = Resource("events.k8s.io", "v1", "Event", "events", "event", True, ("ev",))
+"""The core group's Events in other words: a second way to the same objects, so it is not among RESOURCES."""
+
 _BY_KIND = {r.kind: r for r in RESOURCES}
-_BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}
+_BY_PATH = {(r.group, r.version, r.plural): r for r in (*RESOURCES, EVENTS_V1)}
 
 
 def by_kind(kind: str) -> Resource:

@@ -1,6 +1,6 @@
 """Who is asking: bearer tokens, service-account tokens, and the reviews that tell a client so.
 
-Whoever has a token may do everything. Upstream: k8s.io/apiserver/pkg/authentication, pkg/serviceaccount of
+What somebody may do is the business of rbac. Upstream: k8s.io/apiserver/pkg/authentication, pkg/serviceaccount of
 kube-apiserver (its tokens are signed with RSA; ours with an HMAC, which nobody but this server has to check).
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import orjson
 
 from podwalk.api import meta
-from podwalk.api.errors import ApiError, unauthorized
+from podwalk.api.errors import unauthorized
 from podwalk.api.meta import Object
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -134,26 +134,3 @@ def user_object(user: UserInfo) -> Object:
     if user.extra:
         out["extra"] = {key: list(values) for key, values in user.extra}
     return out
-
-
-def refuse_anonymous(verb: str, resource: str, group: str, namespace: str, name: str) -> ApiError:
-    """The 403 of somebody without a token, in the words of RBAC."""
-    label = f"{resource}.{group}" if group else resource
-    where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
-    named = f' "{name}"' if name else ""
-    message = (
-        f'{label}{named} is forbidden: User "system:anonymous" cannot {verb} resource "{resource}" '
-        f'in API group "{group}"{where}'
-    )
-    details = {"kind": resource}
-    if group:
-        details["group"] = group
-    if name:
-        details["name"] = name
-    return ApiError(403, "Forbidden", message, details)
-
-
-def refuse_anonymous_path(method: str, path: str) -> ApiError:
-    """The 403 of somebody without a token for a URL that is no resource."""
-    message = f'forbidden: User "system:anonymous" cannot {method.lower()} path "{path}"'
-    return ApiError(403, "Forbidden", message, {})

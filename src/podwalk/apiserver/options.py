@@ -16,8 +16,8 @@ import orjson
 from podwalk.api import selectors
 from podwalk.api.errors import ApiError, bad_request, cause, invalid
 from podwalk.api.meta import Object
-from podwalk.api.resources import Resource
-from podwalk.apiserver import labelselector
+from podwalk.api.resources import EVENTS_V1, Resource
+from podwalk.apiserver import events, labelselector
 
 _META_GROUP = "meta.k8s.io"
 
@@ -63,10 +63,19 @@ def _integer(query: Query, name: str) -> int | None:
 
 def parse_resource_version(text: str) -> int:
     """A resourceVersion of a list or a watch as a number."""
-    if not text.isascii() or not text.isdigit():
-        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(f"invalid resource version: resourceVersion: {why}")
+    if wrong := unsigned(text):
+        raise bad_request(f'invalid resource version: resourceVersion: Invalid value: "{text}": {wrong}')
     return int(text)
+
+
+def unsigned(text: str) -> str:
+    """What Go says of a text that is no uint64; empty where it is one."""
+    if not text.isascii() or not text.isdigit():
+        return f'strconv.ParseUint: parsing "{text}": invalid syntax'
+    short = text.lstrip("0")
+    if len(short) > 20 or int(short or "0") >= 1 << 64:
+        return f'strconv.ParseUint: parsing "{text}": value out of range'
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,10 @@ def field_matcher(resource: Resource, text: str) -> Callable[[Object], bool]:
         requirements = selectors.parse_field_selector(text)
     except ValueError as error:
         raise bad_request(str(error)) from None
-    allowed = ("metadata.name", "metadata.namespace", *_SELECTABLE.get(resource.kind, ()))
+    fields = _SELECTABLE.get(resource.kind, ()) if resource.custom is None else resource.custom.selectable
+    allowed = ("metadata.name", "metadata.namespace", *fields)
+    if resource == EVENTS_V1:
+        requirements = [(events.core_field(path), equal, wanted) for path, equal, wanted in requirements]
     for path, _, _ in requirements:
         if path not in allowed:
             raise bad_request(f"field label not supported: {path}")
@@ -125,8 +137,12 @@ def _matcher(resource: Resource, query: Query, name: str) -> tuple[Callable[[Obj
 
 
 def encode_continue(rv: int, last: tuple[str, str]) -> str:
-    """The token by which the next chunk of a list starts behind ``last``."""
-    token = orjson.dumps({"v": "meta.k8s.io/v1", "rv": rv, "start": "/".join(last)})
+    """The token by which the next chunk of a list starts behind ``last``: (namespace, or "" in a list of one; name).
+
+    It names the first key that may follow, as k8s.io/apiserver/pkg/storage/continue.go does.
+    """
+    start = "/".join(("", *(part for part in last if part))) + "\0"
+    token = orjson.dumps({"v": "meta.k8s.io/v1", "rv": rv, "start": start})
     return base64.urlsafe_b64encode(token).decode().rstrip("=")
 
 
@@ -135,9 +151,9 @@ def _decode_continue(token: str) -> tuple[int, tuple[str, str]]:
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         found = orjson.loads(raw)
-        namespace, _, name = found["start"].rpartition("/")
+        namespace, _, name = found["start"].removesuffix("\0").strip("/").rpartition("/")
         return int(found["rv"]), (namespace, name)
-    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         first = raw[:1].decode("latin-1")
         why = f"continue key is not valid: invalid character '{first}' looking for beginning of value"
         raise bad_request(f"invalid continue token: {why}") from None

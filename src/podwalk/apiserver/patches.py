@@ -6,11 +6,13 @@ from typing import Any
 
 import jsonpatch
 import jsonpointer
+import orjson
 
 from podwalk.api.errors import ApiError, bad_request
 from podwalk.api.meta import Object
 
 _MAX_OPERATIONS = 10_000
+_MAX_COPIED = 3 * 1024 * 1024
 
 
 def json_patch(obj: Object, operations: Any) -> Object:
@@ -21,7 +23,7 @@ def json_patch(obj: Object, operations: Any) -> Object:
         message = f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(operations)}"
         raise ApiError(413, "RequestEntityTooLarge", message)
     try:
-        patched = jsonpatch.JsonPatch(operations).apply(obj)
+        patched = _bounded(obj, operations)
     except (
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
@@ -36,6 +38,24 @@ def json_patch(obj: Object, operations: Any) -> Object:
     if not isinstance(patched, dict):
         raise bad_request("the patched document is not an object")
     return patched
+
+
+def _bounded(obj: Object, operations: list[Any]) -> Any:
+    """Apply operations of which each may copy what the ones before have copied. Raises ValueError past the limit.
+
+    Upstream: AccumulatedCopySizeLimit of evanphx/json-patch, which kube-apiserver sets to the size of a request.
+    """
+    patch = jsonpatch.JsonPatch(operations)
+    if not any(operation.get("op") == "copy" for operation in operations):
+        return patch.apply(obj)
+    done, copied = orjson.loads(orjson.dumps(obj)), 0
+    for operation in operations:
+        if operation.get("op") == "copy":
+            copied += len(orjson.dumps(jsonpointer.resolve_pointer(done, operation["from"])))
+            if copied > _MAX_COPIED:
+                raise ValueError("the accumulated size of the copies is too large")
+        done = jsonpatch.JsonPatch([operation]).apply(done, in_place=True)
+    return done
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -18,13 +18,19 @@ from aiohttp import web
 
 from podwalk.api import resources
 from podwalk.apiserver.auth import Authenticator, UserInfo
+from podwalk.apiserver.crd.controller import Controller
 from podwalk.apiserver.http import bodies
 from podwalk.apiserver.http.gateway import Gateway
+from podwalk.apiserver.rbac import aggregation, policy
+from podwalk.apiserver.registry import addresses, priority
 from podwalk.apiserver.registry.core import Registry
 from podwalk.apiserver.store import Store
 from podwalk.apiserver.strategy import ServiceAllocator
 
 log = logging.getLogger(__name__)
+
+MAX_LINE = 1 << 20
+"""Bytes in the first line of a request, as Go's default: a command for exec stands in the query, however long."""
 
 _EVENT_SECONDS = 3600.0
 _SWEEP_SECONDS = 60.0
@@ -52,6 +58,8 @@ def build(config: ApiServerConfig, store: Store | None = None) -> web.Applicatio
     """The application: every path goes through one gateway, which knows the routes."""
     store = store or Store()
     registry = Registry(store, ServiceAllocator(config.service_cidr, config.node_port_range))
+    priority.add_system_classes(store)
+    addresses.add_default_range(store, config.service_cidr)
 
     def stored(kind: str, namespace: str, name: str) -> dict[str, object] | None:
         resource = resources.by_kind(kind)
@@ -64,6 +72,8 @@ def build(config: ApiServerConfig, store: Store | None = None) -> web.Applicatio
         lambda namespace, name: stored("ServiceAccount", namespace, name),
         lambda kind, namespace, name: stored(kind.capitalize(), namespace, name),
     )
+    policy.install(store)
+    aggregation.settle(store)
     gateway = Gateway(registry, authenticator, config.version, config.kubelet_token)
     app = web.Application(client_max_size=bodies.LIMIT)
     app.router.add_route("*", "/{path:.*}", gateway.handle)
@@ -74,7 +84,21 @@ def build(config: ApiServerConfig, store: Store | None = None) -> web.Applicatio
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
+    async def definitions(_: web.Application) -> object:
+        task = asyncio.create_task(Controller(registry).run(), name="CustomResourceDefinitions")
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def aggregated(_: web.Application) -> object:
+        task = asyncio.create_task(aggregation.run(store), name="aggregated ClusterRoles")
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    app.cleanup_ctx.append(aggregated)  # type: ignore[arg-type]
     app.cleanup_ctx.append(expire)  # type: ignore[arg-type]
+    app.cleanup_ctx.append(definitions)  # type: ignore[arg-type]
     return app
 
 
@@ -94,11 +118,21 @@ def _tls(config: ApiServerConfig) -> ssl.SSLContext:
     return context
 
 
-async def serve(config: ApiServerConfig, *, on_ready: Callable[[], None] | None = None) -> None:
-    """Serve on the sockets of ``config`` until cancelled; ``on_ready`` is called once requests are answered."""
+async def serve(
+    config: ApiServerConfig, *, on_ready: Callable[[], None] | None = None, store: Store | None = None
+) -> None:
+    """Serve on the sockets of ``config`` until cancelled; ``on_ready`` is called once requests are answered.
+
+    ``store`` may hold objects already; without it the server begins with an empty one.
+    """
     # Without handler_cancellation, aiohttp leaves the handler of a watch running when its client goes away.
     runner = web.AppRunner(
-        build(config), handler_cancellation=True, access_log=None, shutdown_timeout=0.5, keepalive_timeout=3600
+        build(config, store),
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=0.5,
+        keepalive_timeout=3600,
+        max_line_size=MAX_LINE,
     )
     await runner.setup()
     try:

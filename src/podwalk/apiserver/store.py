@@ -24,6 +24,9 @@ Key = tuple[str, str]
 HISTORY = 2000
 """Events kept per resource; a watch from before them gets 410 Gone."""
 
+FRESH_SECONDS = 300.0
+"""How old an event may become where new ones follow: kube-apiserver has etcd compacted every five minutes."""
+
 _BACKLOG = 20_000
 """Events that may wait for one slow watcher before its stream is ended."""
 
@@ -89,14 +92,16 @@ class Watcher:
 class _Shelf:
     """The objects, the history and the watchers of one resource."""
 
-    def __init__(self) -> None:
+    def __init__(self, resource: Resource, compacted: int) -> None:
+        self.resource = resource
         self.by_namespace: dict[str, dict[str, Stored]] = {}
         self.history: deque[Event] = deque()
-        self.compacted = 0
+        self.compacted = compacted
         self.watchers: set[Watcher] = set()
 
     def publish(self, event: Event) -> None:
-        if len(self.history) >= HISTORY:
+        stale = event.current.written - FRESH_SECONDS
+        while self.history and (len(self.history) >= HISTORY or self.history[0].current.written < stale):
             self.compacted = self.history.popleft().current.rv
         self.history.append(event)
         for watcher in tuple(self.watchers):
@@ -112,12 +117,16 @@ class Store:
 
     def __init__(self) -> None:
         self.rv = 1
-        self._shelves: dict[Resource, _Shelf] = {}
+        self._shelves: dict[tuple[str, str], _Shelf] = {}
+        # Since when a resource that was dropped has no history.
+        self._forgotten: dict[tuple[str, str], int] = {}
 
     def _shelf(self, resource: Resource) -> _Shelf:
-        shelf = self._shelves.get(resource)
+        # All versions of a resource share a shelf.
+        key = (resource.group, resource.plural)
+        shelf = self._shelves.get(key)
         if shelf is None:
-            shelf = self._shelves[resource] = _Shelf()
+            shelf = self._shelves[key] = _Shelf(resource, self._forgotten.get(key, 0))
         return shelf
 
     def next_rv(self) -> int:
@@ -137,10 +146,10 @@ class Store:
 
     def in_namespace(self, namespace: str) -> Iterator[tuple[Resource, Stored]]:
         """Everything that lives in a namespace."""
-        for resource, shelf in self._shelves.items():
-            if resource.namespaced:
+        for shelf in self._shelves.values():
+            if shelf.resource.namespaced:
                 for stored in list(shelf.by_namespace.get(namespace, {}).values()):
-                    yield resource, stored
+                    yield shelf.resource, stored
 
     def put(self, resource: Resource, obj: Object) -> Stored:
         """Store a new version of an object under the next resourceVersion; the object now belongs to the store."""
@@ -185,6 +194,17 @@ class Store:
     def unwatch(self, resource: Resource, watcher: Watcher) -> None:
         """Close a watch."""
         self._shelf(resource).watchers.discard(watcher)
+
+    def forget(self, resource: Resource) -> None:
+        """Drop a resource that is served no longer; its watches end.
+
+        Where it comes back, nobody can go on from before: who missed the removals must list anew.
+        """
+        self._forgotten[resource.group, resource.plural] = self.rv
+        shelf = self._shelves.pop((resource.group, resource.plural), None)
+        for watcher in tuple(shelf.watchers) if shelf else ():
+            watcher.overflowed = True
+            watcher.wake.set()
 
     def expire(self, resource: Resource, age: float) -> int:
         """Remove the objects not written for ``age`` seconds (etcd's lease on Events); how many there were."""

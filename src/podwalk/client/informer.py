@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterable
 
 import aiohttp
 
-from podwalk.api import meta, resources
+from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
+from podwalk.api.resources import Resource
 from podwalk.client.rest import Client
+from podwalk.client.wire import resource_of
 
 log = logging.getLogger(__name__)
 
 # handler(old, new): (None, obj) added, (old, new) changed, (old, None) deleted.
 Handler = Callable[[Object | None, Object | None], None]
+# The values under which an object is found again; none where the index does not hold it.
+Indexer = Callable[[Object], Iterable[str]]
 
 _FIRST_RETRY = 0.02
 _LAST_RETRY = 2.0
@@ -29,19 +33,21 @@ class Informer:
     def __init__(
         self,
         client: Client,
-        kind: str,
+        kind: str | Resource,
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
     ) -> None:
         self.client = client
-        self.resource = resources.by_kind(kind)
+        self.resource = resource_of(kind)
         self._namespace = namespace
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._objects: dict[str, Object] = {}
         self._by_namespace: dict[str, dict[str, Object]] = defaultdict(dict)
+        self._indexers: dict[str, Indexer] = {}
+        self._indices: dict[str, dict[str, dict[str, Object]]] = {}
         self._handlers: list[Handler] = []
         self.synced = asyncio.Event()
 
@@ -63,6 +69,39 @@ class Informer:
         """Every object of a namespace."""
         return list(self._by_namespace.get(namespace, {}).values())
 
+    def add_index(self, name: str, indexer: Indexer) -> None:
+        """Keep an index from now on; asking twice for the same name is once (client-go's Indexer)."""
+        if name in self._indexers:
+            return
+        self._indexers[name], self._indices[name] = indexer, {}
+        for key, obj in self._objects.items():
+            self._index(name, key, None, obj)
+
+    def indexed(self, name: str, value: str) -> list[Object]:
+        """The objects that an index holds under a value. Raises KeyError where there is no such index."""
+        return list(self._indices[name].get(value, {}).values())
+
+    def count(self, name: str, value: str) -> int:
+        """How many objects an index holds under a value. Raises KeyError where there is no such index."""
+        return len(self._indices[name].get(value, ()))
+
+    def _index(self, name: str, key: str, old: Object | None, new: Object | None) -> None:
+        index, indexer = self._indices[name], self._indexers[name]
+        before = set(indexer(old)) if old is not None else set()
+        after = set(indexer(new)) if new is not None else set()
+        for value in before - after:
+            index[value].pop(key, None)
+            if not index[value]:
+                del index[value]
+        if new is not None:
+            for value in after:
+                index.setdefault(value, {})[key] = new
+
+    def clear(self) -> None:
+        """Forget every object, as if all were deleted: the kind is no longer served."""
+        for key in list(self._objects):
+            self._store(key, None)
+
     async def run(self) -> None:
         """List, then watch, for ever; errors are retried with back-off. Cancel to stop."""
         retry = _FIRST_RETRY
@@ -73,7 +112,9 @@ class Informer:
                 while True:
                     version = await self._watch(version)
             except ApiError as error:
-                if error.code != 410:
+                if error.code == 404:  # a custom kind that is not served any more, or not yet
+                    log.debug("%s: %s", self.resource.plural, error.message)
+                elif error.code != 410:
                     log.warning("%s: %s", self.resource.plural, error.message)
             except (TimeoutError, aiohttp.ClientError, OSError) as error:
                 log.debug("%s: %s", self.resource.plural, error)
@@ -118,6 +159,8 @@ class Informer:
                 return
             self._objects[key] = obj
             self._by_namespace[meta.namespace(obj)][key] = obj
+        for name in self._indexers:
+            self._index(name, key, old, obj)
         for handler in self._handlers:
             try:
                 handler(old, obj)
@@ -130,27 +173,47 @@ class InformerFactory:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._informers: dict[str, Informer] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._informers: dict[Resource, Informer] = {}
+        self._tasks: dict[Resource, asyncio.Task[None]] = {}
+        self._started = False
 
-    def informer(self, kind: str) -> Informer:
-        """The shared informer of a kind; ask before :meth:`start` or after, both work."""
-        found = self._informers.get(kind)
+    def informer(self, kind: str | Resource) -> Informer:
+        """The shared informer of a kind; ask before :meth:`start` or after, both work.
+
+        Raises KeyError where the cluster serves no such kind.
+        """
+        resource = resource_of(kind)
+        found = self._informers.get(resource)
         if found is None:
-            found = self._informers[kind] = Informer(self._client, kind)
-            if self._tasks:
-                self._tasks.append(asyncio.create_task(found.run(), name=f"informer {kind}"))
+            found = self._informers[resource] = Informer(self._client, resource)
+            if self._started:
+                self._run(resource, found)
         return found
+
+    def drop(self, resource: Resource) -> None:
+        """Stop the informer of a kind that is no longer served; its objects count as deleted."""
+        task, informer = self._tasks.pop(resource, None), self._informers.pop(resource, None)
+        if task is not None:
+            task.cancel()
+        if informer is not None:
+            informer.clear()
 
     async def start(self) -> None:
         """Start all informers and return when each has its first list."""
-        for kind, informer in self._informers.items():
-            self._tasks.append(asyncio.create_task(informer.run(), name=f"informer {kind}"))
-        await asyncio.gather(*(i.synced.wait() for i in list(self._informers.values())))
+        self._started = True
+        waiting = list(self._informers.items())
+        for resource, informer in waiting:
+            self._run(resource, informer)
+        await asyncio.gather(*(informer.synced.wait() for _, informer in waiting))
 
     async def stop(self) -> None:
         """Cancel all informers."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._started = False
+        tasks = list(self._tasks.values())
         self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _run(self, resource: Resource, informer: Informer) -> None:
+        self._tasks[resource] = asyncio.create_task(informer.run(), name=f"informer {resource.plural}")

@@ -14,11 +14,12 @@ from typing import Any, Literal
 import aiohttp
 import orjson
 
-from podwalk.api import meta, resources
+from podwalk.api import added, meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
-from podwalk.client.wire import PATCH_TYPES, resource_of, selector_params
+from podwalk.client.dialing import connector
+from podwalk.client.wire import PATCH_TYPES, keep_alive, resource_of, selector_params
 
 PatchType = Literal["json", "merge", "strategic", "apply"]
 
@@ -53,7 +54,7 @@ class Client:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._ssl, limit=0, enable_cleanup_closed=False),
+                connector=connector(ssl=self._ssl, limit=0, enable_cleanup_closed=False),
                 headers={
                     "Authorization": f"Bearer {self.config.token}",
                     "User-Agent": self.config.user_agent,
@@ -123,12 +124,12 @@ class Client:
 
     async def create(self, obj: Object, namespace: str | None = None) -> Object:
         """Create an object (its namespace defaults to the one it names)."""
-        resource = resources.of(obj)
+        resource = added.of(obj)
         return await self.request("POST", resource.path(namespace or meta.namespace(obj) or None), body=obj)
 
     async def update(self, obj: Object, *, subresource: str | None = None) -> Object:
         """Replace an object, or its subresource ("status"); carries its resourceVersion, so it may conflict."""
-        resource = resources.of(obj)
+        resource = added.of(obj)
         path = resource.path(meta.namespace(obj) or None, meta.name(obj), subresource)
         return await self.request("PUT", path, body=obj)
 
@@ -203,6 +204,9 @@ class Client:
         async with self._open().get(url, params=params, timeout=timeout) as response:
             if response.status != 200:
                 _parse(await response.read(), response.status)
+            transport = response.connection.transport if response.connection else None
+            if transport is not None:
+                keep_alive(transport.get_extra_info("socket"))
             pending = b""
             async for chunk in response.content.iter_any():
                 pending += chunk

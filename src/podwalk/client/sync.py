@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from podwalk.api import meta, resources
+from podwalk.api import added, meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
-from podwalk.client.wire import PATCH_TYPES, resource_of, selector_params
+from podwalk.client.wire import PATCH_TYPES, keep_alive, resource_of, selector_params
 
 Objects = list[Object]
 
@@ -73,6 +73,18 @@ def _pem(entry: dict[str, str], field: str) -> bytes | None:
     return Path(entry[field]).read_bytes() if field in entry else None
 
 
+class _Connection(http.client.HTTPSConnection):
+    """Closes itself when it is forgotten, as it is with the thread that it belongs to."""
+
+    def connect(self) -> None:
+        """Connect, and notice later if the other end is gone."""
+        super().connect()
+        keep_alive(self.sock)
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class SyncClient:
     """A client with one connection a thread. Close it, or use it as a context manager."""
 
@@ -106,7 +118,7 @@ class SyncClient:
             self._local.connection = None
 
     def _connect(self, timeout: float | None) -> http.client.HTTPSConnection:
-        return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=self._ssl)
+        return _Connection(self._host, self._port, timeout=timeout, context=self._ssl)
 
     def _headers(self, content_type: str | None) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": self.config.user_agent}
@@ -195,17 +207,17 @@ class SyncClient:
 
     def create(self, obj: Object, namespace: str | None = None) -> Object:
         """Create an object."""
-        path = resources.of(obj).path(namespace or meta.namespace(obj) or None)
+        path = added.of(obj).path(namespace or meta.namespace(obj) or None)
         return dict(self.request("POST", path, body=obj))
 
     def update(self, obj: Object, *, subresource: str | None = None) -> Object:
         """Replace an object or its subresource."""
-        path = resources.of(obj).path(meta.namespace(obj) or None, meta.name(obj), subresource)
+        path = added.of(obj).path(meta.namespace(obj) or None, meta.name(obj), subresource)
         return dict(self.request("PUT", path, body=obj))
 
     def apply(self, obj: Object, *, field_manager: str, force: bool = True) -> Object:
         """Server-side apply."""
-        path = resources.of(obj).path(meta.namespace(obj) or None, meta.name(obj))
+        path = added.of(obj).path(meta.namespace(obj) or None, meta.name(obj))
         params = {"fieldManager": field_manager, "force": "true" if force else "false"}
         return dict(self.request("PATCH", path, params=params, body=obj, content_type=PATCH_TYPES["apply"]))
 

@@ -130,3 +130,9 @@ async def test_unknown_fields_warn(api: Any) -> None:
     assert strict.json["message"] == (
         'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "datum"'
     )
+
+
+@pytest.mark.parametrize("document", [b"[" * 100_000, b"{a: " * 100_000, b"- " * 100_000, b"&a [*a]"])
+async def test_yaml_that_is_nested_without_end_is_refused(api: Any, document: bytes) -> None:
+    answer = await api("POST", "/api/v1/namespaces", document, content_type="application/yaml")
+    assert answer.status == 400

@@ -7,7 +7,7 @@ import pytest
 
 from podwalk.api import resources
 from podwalk.apiserver import store as store_module
-from podwalk.apiserver.store import Expired, Store
+from podwalk.apiserver.store import FRESH_SECONDS, Expired, Store
 
 CONFIG_MAP = resources.by_kind("ConfigMap")
 
@@ -64,6 +64,19 @@ def test_a_watch_from_before_the_history_is_expired(monkeypatch: pytest.MonkeyPa
     assert len(store.watch(CONFIG_MAP, "", versions[2]).pending) == 3
 
 
+def test_old_history_goes_when_new_events_come() -> None:
+    store = Store()
+    old = store.put(CONFIG_MAP, config_map("a"))
+    old.written -= FRESH_SECONDS + 1
+    young = store.put(CONFIG_MAP, config_map("b"))
+    store.put(CONFIG_MAP, config_map("c"))
+    with pytest.raises(Expired):
+        store.watch(CONFIG_MAP, "", old.rv - 1)
+    assert [e.current.obj["metadata"]["name"] for e in store.watch(CONFIG_MAP, "", old.rv).pending] == ["b", "c"]
+    assert len(store.watch(CONFIG_MAP, "", young.rv).pending) == 1
+    assert {key[1] for key, _ in store.scan(CONFIG_MAP)} == {"a", "b", "c"}, "the objects themselves stay"
+
+
 def test_a_watcher_that_never_reads_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "_BACKLOG", 2)
     store = Store()
@@ -80,3 +93,15 @@ def test_old_objects_expire() -> None:
     store.put(CONFIG_MAP, config_map("new"))
     assert store.expire(CONFIG_MAP, 5) == 1
     assert [key[1] for key, _ in store.scan(CONFIG_MAP)] == ["new"]
+
+
+def test_nobody_goes_on_watching_a_resource_that_was_dropped_and_came_back() -> None:
+    store = Store()
+    seen = store.put(CONFIG_MAP, config_map("a"))
+    slow = store.watch(CONFIG_MAP, "", seen.rv)
+    store.forget(CONFIG_MAP)
+    assert slow.overflowed
+    with pytest.raises(Expired):
+        store.watch(CONFIG_MAP, "", seen.rv - 1)
+    anew = store.put(CONFIG_MAP, config_map("b"))
+    assert not store.watch(CONFIG_MAP, "", anew.rv).pending

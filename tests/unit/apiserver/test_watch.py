@@ -11,6 +11,7 @@ import orjson
 
 from podwalk.api import resources
 from podwalk.apiserver import store as store_module
+from podwalk.apiserver.http import watching as watch_module
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -142,3 +143,32 @@ async def test_a_client_that_leaves_leaves_no_watcher(api: Any, monkeypatch: Any
         stream.response.close()
     async with asyncio.timeout(5):
         await closed.wait()
+
+
+async def test_a_client_that_reads_no_more_is_cut_off(api, monkeypatch):
+    cut, write = asyncio.Event(), watch_module._write
+
+    async def observed(response: Any, data: bytes) -> None:
+        try:
+            await write(response, data)
+        except watch_module._Stalled:
+            cut.set()
+            raise
+
+    monkeypatch.setattr(watch_module, "_STALLED_SECONDS", 0.1)
+    monkeypatch.setattr(watch_module, "_write", observed)
+    host, port = api.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1)
+    request = f"GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n\r\n"
+    writer.write(request.encode())
+    sent = 0
+    while not cut.is_set():  # until the buffers of both ends are full
+        await api.ok("POST", CONFIG_MAPS, {"metadata": {"name": f"c{sent}"}, "data": {"a": "x" * 900_000}})
+        sent += 1
+        assert sent < 200
+    received = 0
+    with contextlib.suppress(ConnectionError):
+        while chunk := await reader.read(1 << 20):
+            received += len(chunk)
+    assert received < sent * 900_000
+    writer.close()

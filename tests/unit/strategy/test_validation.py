@@ -112,7 +112,7 @@ def test_what_is_right_passes(obj):
             'Invalid value: "2": must be less than or equal to cpu limit of 1',
         ),
         (pod(container(), restartPolicy="Maybe"), "spec.restartPolicy", 'values: "Always", "OnFailure", "Never"'),
-        (pod(container(), dnsPolicy="None"), "spec.dnsConfig.nameservers", "at least one DNS nameserver"),
+        (pod(container(), dnsPolicy="None"), "spec.dnsConfig", "must provide `dnsConfig`"),
         (deployment(selector={}), "spec.selector", "empty selector is invalid for deployment"),
         (deployment(labels={"app": "e"}), "spec.template.metadata.labels", "`selector` does not match template"),
         (deployment(replicas=-1), "spec.replicas", "Invalid value: -1: must be greater than or equal to 0"),
@@ -185,8 +185,19 @@ def test_a_running_pod_takes_a_new_image_and_nothing_else():
     (found,) = complaints(changed(old, hostNetwork=True), old)
     assert found[0] == "spec"
     assert found[1].startswith("Forbidden: pod updates may not change fields other than `spec.containers[*].image`")
-    (found,) = complaints(changed(old, tolerations=[]), old)
-    assert found[0] == "spec"
+    assert complaints(changed(old, tolerations=[]), old) == [
+        ("spec.tolerations", "Forbidden: existing toleration can not be modified except its tolerationSeconds"),
+    ]
+
+
+def test_the_refusal_of_a_pod_update_shows_what_differs_as_the_server_holds_it():
+    old = pod(container())
+    (found,) = complaints(changed(old, dnsPolicy="Default", hostname="h"), old)
+    shown = found[1].partition("\n")[2].splitlines()
+    assert [line for line in shown if line[0] in "+-"] == [
+        '- "DNSPolicy": "ClusterFirst",', '+ "DNSPolicy": "Default",', '- "Hostname": "",', '+ "Hostname": "h",',
+    ]  # fmt: skip
+    assert shown[0].startswith("@@ -")
 
 
 def test_status_and_binding_of_a_pod_are_not_judged_by_its_spec():

@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from podwalk.api.errors import ApiError
-from podwalk.apiserver.streams import KubeletEndpoint, portforward, serve_stream, spdy
+from podwalk.apiserver.streams import KubeletEndpoint, serve_stream, spdy
 
 TOKEN = "secret"
 
@@ -28,7 +28,7 @@ class FakeKubelet:
 
     def __init__(self):
         self.queries = []
-        self.gone = asyncio.Event()
+        self.gone, self.ended = asyncio.Event(), asyncio.Event()
         self.received = []
 
     def app(self):
@@ -71,6 +71,7 @@ class FakeKubelet:
                 request.transport.abort()
                 return ws
             await ws.send_bytes(b"\x01" + message.data[1:].upper())
+        self.ended.set()
         await ws.send_bytes(b"\x03" + json.dumps({"status": "Success"}).encode())
         await ws.close()
         return ws
@@ -79,6 +80,8 @@ class FakeKubelet:
         ws = web.WebSocketResponse()
         await ws.prepare(request)
         if request.query["port"] == "81":
+            if request.match_info["pod"] == "wordy":
+                await ws.send_str("the whole story")
             await ws.close(code=4000, message=b"connection refused")
             return ws
         async for message in ws:
@@ -291,16 +294,18 @@ async def test_two_connections_share_one_tunnel(serve):
         assert first not in tunnel.ended
 
 
-async def test_a_silent_pod_is_given_up_after_the_clients_end(serve, monkeypatch):
-    monkeypatch.setattr(portforward, "_LINGER_SECONDS", 0.05)
+async def test_the_clients_end_does_not_end_the_answer(serve):
+    """Port 82 never ends by itself: the connection stays until the client throws it away."""
     client = await serve(pod("app"), "portforward")
     async with client.ws_connect("/", protocols=("SPDY/3.1+portforward.k8s.io",)) as ws:
         tunnel = KubectlTunnel(ws)
         error, data = await tunnel.open(0, 82)
         await ws.send_bytes(tunnel.writer.data(data, b"x", fin=True))
-        await tunnel.until(lambda: {error, data} <= tunnel.ended)
-        assert tunnel.data[data].startswith(b"82:x")
-        assert tunnel.data[error] == b""
+        await tunnel.until(lambda: tunnel.data.get(data) == b"82:x82:")
+        await ws.send_bytes(tunnel.writer.reset(data))
+        other, _ = await tunnel.open(1, 81)
+        await tunnel.until(lambda: other in tunnel.ended)
+        assert tunnel.data.get(error, b"") == b""
 
 
 async def test_a_closed_port_is_told_on_the_error_stream(serve):
@@ -310,6 +315,17 @@ async def test_a_closed_port_is_told_on_the_error_stream(serve):
         error, data = await tunnel.open(0, 81)
         await tunnel.until(lambda: {error, data} <= tunnel.ended)
         assert tunnel.data[error] == b"error forwarding port 81 to pod web, uid u-1: connection refused"
+
+
+async def test_the_kubelets_whole_reason_is_told(serve):
+    wordy = pod("app")
+    wordy["metadata"]["name"] = "wordy"
+    client = await serve(wordy, "portforward")
+    async with client.ws_connect("/", protocols=("SPDY/3.1+portforward.k8s.io",)) as ws:
+        tunnel = KubectlTunnel(ws)
+        error, _ = await tunnel.open(0, 81)
+        await tunnel.until(lambda: error in tunnel.ended)
+        assert tunnel.data[error] == b"the whole story"
 
 
 async def test_the_channel_protocol_names_the_port_first(serve):

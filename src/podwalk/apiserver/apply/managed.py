@@ -116,13 +116,14 @@ def _admitted(resource: Resource, sent: Object | None, changed: set[Path]) -> se
     prefixes = _ADMITTED.get(resource.kind, ())
     if not prefixes or sent is None:
         return set()
-    shape = shapes.root(resource.api_version, resource.kind)
+    shape = shapes.of(resource)
     named = fieldset.field_set(sent, shape)
     given = {path[: len(prefix)] for path in named for prefix in prefixes}
     dropped = {p for p in changed for prefix in prefixes if p[: len(prefix)] == prefix and prefix not in given}
     if resource.kind == "Pod":
         mounts = {p for p in changed if "f:volumeMounts" in p}
-        dropped |= {p for p in mounts if p not in named and not any(n[: len(p)] == p for n in named)}
+        above = {path[:end] for path in named for end in range(1, len(path) + 1)} if mounts else set()
+        dropped |= mounts - above
     if resource.kind == "Service":
         dropped |= {p for p in changed if p[-1] == "f:nodePort" and p not in named}
     return dropped
@@ -135,7 +136,7 @@ def track(
 
     ``sent`` is the object as its writer sent it, on creation: the defaults are his too, what admission adds is not.
     """
-    shape = shapes.root(resource.api_version, resource.kind)
+    shape = shapes.of(resource)
     if old is None:
         definition = definition_of(resource.api_version, resource.kind)
         before: Object = fieldset.zero(definition) if definition else {}

@@ -33,7 +33,7 @@ def apply(
     """
     if (config.get("metadata") or {}).get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
-    shape = shapes.root(resource.api_version, resource.kind)
+    shape = shapes.of(resource)
     part = managed.owned_part(resource, config, subresource)
     wanted = fieldset.field_set(part, shape)
     wanted = frozenset(p for p in wanted if p not in (("f:metadata",), ("f:spec",), ("f:status",)))
@@ -151,6 +151,9 @@ def _prune(merged: Object, shape: Shape, given_up: FieldSet, others: list[Entry]
     """Remove what this manager no longer applies and nobody else owns."""
     owned = {path for entry in others for path in entry.fields} | wanted
     needed = {path[:depth] for path in owned for depth in range(1, len(path) + 1)}
-    for path in sorted(given_up, key=len, reverse=True):
-        if path not in needed:
+    gone: set[Path] = set()
+    # Outermost first: an item of a list is found by its keys, so it goes before they do.
+    for path in sorted(given_up, key=len):
+        if path not in needed and not any(path[:depth] in gone for depth in range(1, len(path))):
             fieldset.remove_path(merged, shape, path)
+            gone.add(path)

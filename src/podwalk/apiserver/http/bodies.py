@@ -13,6 +13,7 @@ from aiohttp import web
 
 from podwalk.api.errors import ApiError, bad_request
 from podwalk.api.meta import Object
+from podwalk.apiserver.http import duplicates
 from podwalk.apiserver.schema import protobuf
 
 LIMIT = 3 * 1024 * 1024
@@ -60,6 +61,13 @@ def decode(raw: bytes, content_type: str, kind: str) -> Object:
     return found
 
 
+def duplicate_fields(raw: bytes, content_type: str) -> list[str]:
+    """What strict decoding says of keys that a JSON or YAML body writes twice."""
+    if content_type in (_YAML, "text/yaml", "application/x-yaml"):
+        return duplicates.in_yaml(raw)
+    return [] if content_type == _PROTOBUF else duplicates.in_json(raw)
+
+
 def _unrecognized(kind: str, why: str) -> str:
     return f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; {why}"
 
@@ -90,6 +98,7 @@ def _go_json_error(raw: bytes, error: orjson.JSONDecodeError) -> str:
 def parse_yaml(raw: bytes, kind: str) -> Any:
     """One YAML document. Raises ApiError (400)."""
     try:
+        _check_yaml_depth(raw)
         found = yaml.load(raw, Loader=_Loader)
         _expanded(found, {})
         # A key that is a number or a boolean becomes text, as in Go's conversion to JSON.
@@ -108,6 +117,18 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
     for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+def _check_yaml_depth(raw: bytes) -> None:
+    """Raise ValueError where a document is nested so deep that building it would exhaust the C stack."""
+    depth = 0
+    for event in yaml.parse(raw, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError("document contains excessive nesting")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _expanded(value: Any, sizes: dict[int, int], depth: int = 0) -> int:

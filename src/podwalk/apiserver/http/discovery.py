@@ -1,18 +1,20 @@
 """Discovery: /api, /apis and below, in the old form and aggregated (apidiscovery.k8s.io/v2).
 
-Upstream: k8s.io/apiserver/pkg/endpoints/discovery. The documents never change while the server runs.
+Upstream: k8s.io/apiserver/pkg/endpoints/discovery. The documents change only with the
+CustomResourceDefinitions.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from functools import cache
+from functools import lru_cache
 
 import orjson
 
 from podwalk.api.meta import Object
-from podwalk.api.resources import RESOURCES, Resource
-from podwalk.apiserver import reviews
+from podwalk.api.resources import EVENTS_V1, RESOURCES, Resource
+from podwalk.apiserver import events, metrics, reviews
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
@@ -40,16 +42,37 @@ _VERBS: dict[str, list[str]] = {
 }
 
 
-@cache
-def groups() -> dict[str, dict[str, list[Resource]]]:
-    """group -> version -> resources, in a fixed order; the core group is the empty name."""
+# The order in which kube-apiserver v1.36 lists the groups; those of custom resources follow.
+_ORDER = (
+    "", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+    "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
+    "storage.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io",
+    "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io", "resource.k8s.io", "flowcontrol.apiserver.k8s.io",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def groups(custom: tuple[Resource, ...] = ()) -> dict[str, dict[str, list[Resource]]]:
+    """group -> version -> resources, in a fixed order; the core group is the empty name.
+
+    ``custom`` are the resources of CustomResourceDefinitions, here and in all that follows.
+    """
     out: dict[str, dict[str, list[Resource]]] = {}
-    for resource in (*RESOURCES, *reviews.RESOURCES):
+    for resource in (*RESOURCES, EVENTS_V1, *reviews.RESOURCES, *metrics.RESOURCES, *custom):
         out.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
     for versions in out.values():
         for found in versions.values():
             found.sort(key=lambda r: r.plural)
-    return out
+    rank = {group: number for number, group in enumerate(_ORDER)}
+    return dict(sorted(out.items(), key=lambda item: rank.get(item[0], len(rank))))
+
+
+def _storage_hash(resource: Resource) -> str:
+    """What tells clients that the stored version changed (k8s.io/apiserver discovery.StorageVersionHash)."""
+    stored = events.stored_as(resource)
+    version = "v1beta1" if stored.kind == "CustomResourceDefinition" else stored.version
+    text = f"{stored.group}/{version}/{stored.kind}"
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
 def _subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, str]:
@@ -68,28 +91,28 @@ def api_versions(address: str) -> Object:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": cidrs}
 
 
-def api_group(group: str) -> Object | None:
+def api_group(group: str, custom: tuple[Resource, ...] = ()) -> Object | None:
     """/apis/GROUP, or None where it is not served."""
-    versions = groups().get(group)
+    versions = groups(custom).get(group)
     if not group or versions is None:
         return None
     listed = [{"groupVersion": f"{group}/{v}", "version": v} for v in versions]
     return {"kind": "APIGroup", "apiVersion": "v1", "name": group, "versions": listed, "preferredVersion": listed[0]}
 
 
-def api_groups() -> Object:
+def api_groups(custom: tuple[Resource, ...] = ()) -> Object:
     """/apis."""
     found = []
-    for group in groups():
-        document = api_group(group)
+    for group in groups(custom):
+        document = api_group(group, custom)
         if document is not None:
             found.append({k: v for k, v in document.items() if k not in ("kind", "apiVersion")})
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
 
 
-def api_resources(group: str, version: str) -> Object | None:
+def api_resources(group: str, version: str, custom: tuple[Resource, ...] = ()) -> Object | None:
     """/api/v1 or /apis/GROUP/VERSION, or None where it is not served."""
-    found = groups().get(group, {}).get(version)
+    found = groups(custom).get(group, {}).get(version)
     if found is None:
         return None
     listed: list[Object] = []
@@ -105,6 +128,8 @@ def api_resources(group: str, version: str) -> Object | None:
             entry["shortNames"] = list(resource.short_names)
         if resource.categories:
             entry["categories"] = list(resource.categories)
+        if "watch" in resource.verbs:
+            entry["storageVersionHash"] = _storage_hash(resource)
         listed.append(entry)
         for subresource in sorted(resource.subresources):
             listed.append(_legacy_subresource(resource, subresource))
@@ -149,11 +174,11 @@ def _aggregated_resource(resource: Resource) -> Object:
     return entry
 
 
-@cache
-def aggregated(core: bool) -> tuple[bytes, str]:
+@lru_cache(maxsize=8)
+def aggregated(core: bool, custom: tuple[Resource, ...] = ()) -> tuple[bytes, str]:
     """The aggregated document of /api (``core``) or /apis, and its ETag."""
     items = []
-    for group, versions in groups().items():
+    for group, versions in groups(custom).items():
         if (group == "") != core:
             continue
         listed = [

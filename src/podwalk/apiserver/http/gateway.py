@@ -6,25 +6,28 @@ Every request that is not understood is answered with a 4xx; a fault of the serv
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import orjson
 from aiohttp import web
 
-from podwalk.api import meta, resources
-from podwalk.api.errors import ApiError, bad_request, internal, method_not_allowed, not_found
+from podwalk.api import resources
+from podwalk.api.errors import ApiError, internal, method_not_allowed
 from podwalk.api.meta import Object
-from podwalk.apiserver import auth, reviews, streams
+from podwalk.apiserver import metrics, reviews, streams
 from podwalk.apiserver.auth import Authenticator, UserInfo
-from podwalk.apiserver.http import discovery, negotiate, objects, openapi, openapi2, proxying, routes, verbs
+from podwalk.apiserver.http import discovery, health, negotiate, objects, openapi, openapi2, proxying, routes, verbs
 from podwalk.apiserver.http.routes import Target
 from podwalk.apiserver.http.verbs import Call
+from podwalk.apiserver.metrics.reader import Metrics
+from podwalk.apiserver.rbac import attributes, escalation, impersonation
 from podwalk.apiserver.registry.core import Registry
 
 log = logging.getLogger(__name__)
 
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
+_UPGRADED = ("attach", "exec", "portforward")
 _STREAMS = ("log", "exec", "attach", "portforward")
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NODE = resources.by_kind("Node")
 
 
@@ -54,11 +57,21 @@ class Gateway:
         self.authenticator = authenticator
         self.version = version
         self.kubelet_token = kubelet_token
+        self._metrics = Metrics(registry, kubelet_token)
+        self._documents3 = openapi.Documents(registry.catalog)
+
+    @property
+    def _custom(self) -> tuple[resources.Resource, ...]:
+        return self.registry.catalog.resources
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         try:
             user = self.authenticator.identify(request.headers.get("Authorization"))
+            if any(name.lower().startswith("impersonate-") for name in request.headers):
+                user = impersonation.impersonate(user, request.headers, self.registry.authorizer)
+            self._authorize(request, user)
+            escalation.CALLER.set(user)
             return await self._route(request, user)
         except ApiError as error:
             return error_response(error)
@@ -68,21 +81,25 @@ class Gateway:
             log.exception("%s %s failed", request.method, request.path_qs)
             return error_response(internal(f"{type(error).__name__}: {error}"))
 
+    def _authorize(self, request: web.Request, user: UserInfo) -> None:
+        asked = attributes.of_request(request.method, request.path, request.query)
+        wanted = [asked]
+        if asked.resource == "pods" and asked.subresource in _UPGRADED and asked.verb == "get":
+            # A WebSocket begins with a GET, yet what it does is no reading (KEP-4006).
+            wanted.append(replace(asked, verb="create"))
+        for each in wanted:
+            decision = self.registry.authorizer.decide(user, each)
+            if not decision.allowed:
+                raise attributes.forbidden(user.name, each, decision.reason)
+
     async def _route(self, request: web.Request, user: UserInfo) -> web.StreamResponse:
         path = request.path
         if path.startswith(_PUBLIC):
             return self._public(request)
         found = routes.split(path)
         if found is None or not found[2]:
-            if user is auth.ANONYMOUS:
-                raise auth.refuse_anonymous_path("get" if request.method == "GET" else request.method, path)
             return self._documents(request, found)
         group, version, rest = found
-        if path == _CRDS and request.method == "GET" and user is not auth.ANONYMOUS:
-            # There are none, but kubectl looks here before it says that a kind does not exist.
-            at = {"resourceVersion": str(self.registry.store.rv)}
-            head = {"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1"}
-            return _json({**head, "metadata": at, "items": []})
         review = reviews.by_path(group, version, rest[-1])
         if review is not None:
             return await self._review(request, user, review)
@@ -92,11 +109,10 @@ class Gateway:
         path = request.path.rstrip("/")
         if path == "/version":
             return _json(self._version())
-        if path.split("/")[1] not in ("healthz", "livez", "readyz"):
+        text = health.answer(path, verbose="verbose" in request.query, excluded=request.query.getall("exclude", []))
+        if text is None:
             return web.Response(text="404 page not found\n", status=404)
-        if "verbose" in request.query:
-            return web.Response(text=f"[+]ping ok\n[+]log ok\n{path[1:]} check passed\n")
-        return web.Response(text="ok")
+        return web.Response(text=text)
 
     def _version(self) -> Object:
         major, minor, *_ = self.version.lstrip("v").split(".")
@@ -124,16 +140,16 @@ class Gateway:
             if discovery.wants_aggregated(request.headers.get("Accept", "")):
                 return self._aggregated(request, parts == ["api"])
             address = request.host
-            return _json(discovery.api_versions(address) if parts == ["api"] else discovery.api_groups())
+            return _json(discovery.api_versions(address) if parts == ["api"] else discovery.api_groups(self._custom))
         if parts == ["openapi", "v2"]:
             return web.Response(body=openapi2.document(), headers={"Content-Type": openapi2.MEDIA_TYPE})
         if parts[:2] == ["openapi", "v3"]:
             return self._openapi(request, "/".join(parts[2:]))
         document: Object | None = None
         if found is not None:
-            document = discovery.api_resources(found[0], found[1])
+            document = discovery.api_resources(found[0], found[1], self._custom)
         elif len(parts) == 2 and parts[0] == "apis":
-            document = discovery.api_group(parts[1])
+            document = discovery.api_group(parts[1], self._custom)
         elif not parts:
             return _json({"paths": self._paths()})
         if document is not None:
@@ -144,11 +160,11 @@ class Gateway:
 
     def _openapi(self, request: web.Request, path: str) -> web.Response:
         if not path:
-            return web.Response(body=openapi.index(), content_type="application/json")
-        body = openapi.document(path)
+            return web.Response(body=self._documents3.index(), content_type="application/json")
+        body = self._documents3.document(path)
         if body is None:
             return web.Response(text="404 page not found\n", status=404)
-        etag = f'"{openapi.etag(path)}"'
+        etag = f'"{self._documents3.etag(path)}"'
         headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache, private"}
         if "hash" in request.query:
             # The URL changes with the document, so that a client may keep it for good.
@@ -160,55 +176,43 @@ class Gateway:
         return response
 
     def _paths(self) -> list[str]:
-        paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-        for group, versions in discovery.groups().items():
+        paths = ["/api", "/api/v1", "/apis", "/apis/", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"]
+        paths += health.paths()
+        for group, versions in discovery.groups(self._custom).items():
             if group:
                 paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
         return sorted(paths)
 
     def _aggregated(self, request: web.Request, core: bool) -> web.Response:
-        body, etag = discovery.aggregated(core)
+        body, etag = discovery.aggregated(core, self._custom)
         headers = {"Content-Type": discovery.AGGREGATED, "ETag": etag, "Vary": "Accept", "Cache-Control": "public"}
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers=headers)
         return web.Response(body=body, headers=headers)
 
     async def _review(self, request: web.Request, user: UserInfo, review: resources.Resource) -> web.Response:
-        if user is auth.ANONYMOUS:
-            raise auth.refuse_anonymous("create", review.plural, review.group, "", "")
         if request.method != "POST":
             raise method_not_allowed()
         body, _ = await objects.read_for(request, review, "Ignore")
-        document = reviews.answer(review, body, user, self.authenticator)
+        namespace = found[2][1] if (found := routes.split(request.path)) and found[2][0] == "namespaces" else ""
+        document = reviews.answer(review, body, user, self.authenticator, self.registry.authorizer, namespace)
         form = negotiate.parse_accept(request.headers.get("Accept"))
         return negotiate.answer(orjson.dumps(document), form, 201)
 
     async def _resource(self, request: web.Request, user: UserInfo) -> web.StreamResponse:
-        target = routes.resolve(request.path)
+        target = routes.resolve(request.path, self.registry.catalog)
+        if target.resource in metrics.RESOURCES:
+            return await self._metrics.serve(request, target)
+        if target.subresource == "proxy":
+            return await proxying.serve(request, self.registry, target, self.kubelet_token)
         old_watch = "/watch/" in request.path and request.path.split("/")[3:5][0:1] == ["watch"]
         watching = old_watch or request.query.get("watch", "false") in ("true", "1", "True")
         verb = "watch" if old_watch else routes.verb(request.method, target, watching)
-        if user is auth.ANONYMOUS:
-            resource, name = target.resource, target.name
-            raise auth.refuse_anonymous(verb, resource.plural, resource.group, target.namespace, name)
-        if target.subresource == "proxy" and target.resource.kind in ("Pod", "Service"):
-            return await proxying.serve(request, self.registry, target)
         if target.subresource in _STREAMS:
             return await self._stream(request, target)
         return await verbs.HANDLERS[verb](Call(request, target, user, self.registry, self.authenticator))
 
     async def _stream(self, request: web.Request, target: Target) -> web.StreamResponse:
         pod = self.registry.get(target.resource, target.namespace, target.name).obj
-        node_name = (pod.get("spec") or {}).get("nodeName")
-        if not node_name:
-            raise bad_request(f"pod {meta.name(pod)} does not have a host assigned")
-        node = self.registry.store.get(_NODE, "", node_name)
-        if node is None:
-            raise not_found("nodes", node_name)
-        status = node.obj.get("status") or {}
-        host = next((a["address"] for a in status.get("addresses") or () if a.get("type") == "InternalIP"), None)
-        if host is None:
-            raise internal(f"no preferred addresses found; known addresses: {status.get('addresses') or []}")
-        port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or 10250
-        kubelet = streams.KubeletEndpoint(host, int(port), self.kubelet_token)
+        kubelet = proxying.endpoint_of(self.registry, pod, self.kubelet_token)
         return await streams.serve_stream(request, pod, target.subresource, kubelet)

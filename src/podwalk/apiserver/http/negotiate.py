@@ -6,6 +6,7 @@ that asks for it first lists JSON as well.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,8 @@ _AVAILABLE = (
     "application/json, application/yaml, application/vnd.kubernetes.protobuf, "
     "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_WARNING_LENGTH, _WARNINGS_LENGTH = 256, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,19 @@ def answer(document: bytes, form: Form, status: int = 200, warnings: list[str] |
     response = web.Response(body=body, status=status)
     response.headers["Content-Type"] = form.media_type
     response.headers["Cache-Control"] = "no-cache, private"
-    for warning in warnings or ():
+    for warning in _sayable(warnings or []):
         quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
     return response
+
+
+def _sayable(warnings: list[str]) -> list[str]:
+    """The warnings that a header can hold: each once, none with control characters, not too much of them.
+
+    Upstream: NewWarningHeader (apimachinery/pkg/util/net) and the recorder of endpoints/filters/warning.go.
+    """
+    said = list(dict.fromkeys(w for w in warnings if w and not _CONTROL.search(w)))
+    if sum(map(len, said)) <= _WARNINGS_LENGTH:
+        return said
+    fitting = _WARNINGS_LENGTH // _WARNING_LENGTH
+    return [w[:_WARNING_LENGTH] for w in said[:fitting]]

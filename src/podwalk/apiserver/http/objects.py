@@ -7,6 +7,8 @@ from aiohttp import web
 from podwalk.api.errors import bad_request
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.apiserver.crd import definition
+from podwalk.apiserver.crd.kinds import custom_of
 from podwalk.apiserver.http import bodies
 from podwalk.apiserver.schema import checking
 
@@ -49,6 +51,28 @@ def checked(obj: Object, kind: str, api_version: str, field_validation: str) -> 
     return obj, checking.check(obj, field_validation)
 
 
+def checked_for(resource: Resource, obj: Object, field_validation: str) -> tuple[Object, list[str]]:
+    """An object of a resource, as :func:`checked` gives it. Raises ApiError (400)."""
+    custom = custom_of(resource)
+    if custom is None:
+        obj, warnings = checked(obj, resource.kind, resource.api_version, field_validation)
+        if resource.kind == "CustomResourceDefinition":
+            warnings += definition.decode_schemas(obj, field_validation)
+        return obj, warnings
+    bodies.check_depth(obj)
+    return obj, custom.check(obj, field_validation)
+
+
 async def read_for(request: web.Request, resource: Resource, field_validation: str) -> tuple[Object, list[str]]:
     """The body as an object of a resource."""
-    return await read_object(request, resource.kind, resource.api_version, field_validation)
+    raw = await bodies.read(request)
+    obj = bodies.decode(raw, bodies.media_type(request), resource.kind)
+    twice = [] if field_validation == "Ignore" else bodies.duplicate_fields(raw, bodies.media_type(request))
+    if not twice:
+        return checked_for(resource, obj, field_validation)
+    obj, warnings = checked_for(resource, obj, "Warn")
+    if field_validation == "Strict":
+        why = f"strict decoding error: {', '.join([*twice, *warnings])}"
+        raise _refuse(resource.kind, resource.api_version, resource.kind, why)
+    # A warning is a header: what cannot stand in one, as YAML's complaint of several lines, is not told.
+    return obj, [*(t for t in twice if "\n" not in t), *warnings]

@@ -7,13 +7,14 @@ Upstream: k8s.io/kube-openapi/pkg/handler3.
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from typing import Any
 
 import orjson
 
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.apiserver.crd import schemas
+from podwalk.apiserver.crd.kinds import Catalog
 from podwalk.apiserver.http.discovery import groups
 from podwalk.apiserver.schema.definitions import definition_of, definitions
 
@@ -31,50 +32,78 @@ def _path(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-@cache
-def index() -> bytes:
-    """/openapi/v3: where the documents are, with a hash that changes with their content."""
-    paths = {}
-    for group, versions in groups().items():
-        for version in versions:
-            path = _path(group, version)
-            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={etag(path)}"}
-    return orjson.dumps({"paths": paths})
+class Documents:
+    """The documents of one server, built when they are asked for and kept until its custom resources change."""
 
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._version = -1
+        self._bodies: dict[str, bytes | None] = {}
+        self._index = b""
+        self._with_custom: set[str] = set()
 
-@cache
-def etag(path: str) -> str:
-    """The hash of a document."""
-    body = document(path)
-    assert body is not None
-    return hashlib.sha512(body).hexdigest().upper()
+    def _refresh(self) -> None:
+        if self._version != self._catalog.version:
+            self._version = self._catalog.version
+            custom = {_path(r.group, r.version) for r in self._catalog.resources} | self._with_custom
+            self._bodies = {path: body for path, body in self._bodies.items() if path not in custom}
+            self._with_custom = custom
+            self._index = b""
 
+    def index(self) -> bytes:
+        """/openapi/v3: where the documents are, with a hash that changes with their content."""
+        self._refresh()
+        if not self._index:
+            paths = {}
+            for group, versions in groups(self._catalog.resources).items():
+                for version in versions:
+                    path = _path(group, version)
+                    paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={self.etag(path)}"}
+            self._index = orjson.dumps({"paths": paths})
+        return self._index
 
-@cache
-def document(path: str) -> bytes | None:
-    """The document of ``api/v1`` or ``apis/GROUP/VERSION``; None where it is not served."""
-    for group, versions in groups().items():
-        for version, found in versions.items():
-            if _path(group, version) == path:
-                return orjson.dumps(_document(f"/{path}", found))
-    return None
+    def etag(self, path: str) -> str:
+        """The hash of a document."""
+        body = self.document(path)
+        assert body is not None
+        return hashlib.sha512(body).hexdigest().upper()
+
+    def document(self, path: str) -> bytes | None:
+        """The document of ``api/v1`` or ``apis/GROUP/VERSION``; None where it is not served."""
+        self._refresh()
+        if path not in self._bodies:
+            for group, versions in groups(self._catalog.resources).items():
+                for version, found in versions.items():
+                    if _path(group, version) == path:
+                        # groups() compares names; the catalogue has the resources with their present schemas.
+                        fresh = [self._catalog.by_path(group, version, r.plural) or r for r in found]
+                        self._bodies[path] = orjson.dumps(_document(f"/{path}", fresh))
+        return self._bodies.get(path)
 
 
 def _document(prefix: str, found: list[Resource]) -> Object:
     paths: Object = {}
     names: set[str] = set()
+    custom: Object = {}
     for resource in found:
+        if resource.custom is not None:
+            named = schemas.name(resource)
+            custom |= schemas.definitions(resource)
+            paths.update(_paths(prefix, resource, named))
+            continue
         definition = definition_of(resource.api_version, resource.kind)
         if definition is None:
             continue
         names.add(definition)
         paths.update(_paths(prefix, resource, definition))
-    schemas = _with_references(names)
+    for schema in custom.values():
+        names.update(_references(schema))
+    components = {**_with_references(names), **custom}
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "unversioned"},
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": components},
     }
 
 
@@ -127,7 +156,8 @@ def _operation(resource: Resource, definition: str, action: str) -> Object:
         out["requestBody"] = {"content": {"*/*": {"schema": {"$ref": _REFERENCE + definition}}}, "required": True}
         out["parameters"] = _WRITE
     elif action == "patch":
-        out["requestBody"] = {"content": {media: {"schema": {"type": "object"}} for media in _PATCH_MEDIA}}
+        media = [m for m in _PATCH_MEDIA if resource.custom is None or "strategic" not in m]
+        out["requestBody"] = {"content": {m: {"schema": {"type": "object"}} for m in media}}
         out["parameters"] = [*_WRITE, _parameter("force", "boolean")]
     elif action in ("list", "watch"):
         out["parameters"] = [_parameter(n) for n in ("labelSelector", "fieldSelector", "limit", "continue")]

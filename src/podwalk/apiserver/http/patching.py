@@ -91,9 +91,8 @@ def _apply(registry: Registry, target: Target, raw: bytes, options: WriteOptions
         raise bad_request("error decoding YAML: the applied configuration is not an object")
     if not config.get("apiVersion") or not config.get("kind"):
         raise bad_request("invalid object type: Object 'Kind' is missing in the applied configuration")
-    config, warnings = objects.checked(
-        config, resource.kind, resource.api_version, "Strict" if options.field_validation != "Ignore" else "Ignore"
-    )
+    strict = "Strict" if options.field_validation != "Ignore" else "Ignore"
+    config, warnings = objects.checked_for(resource, config, strict)
     done = Patched(Stored({}, 0), warnings=warnings)
 
     def transform(live: Object) -> Object:
@@ -117,6 +116,9 @@ def patch_object(
         return _apply(registry, target, raw, options, named_manager=named_manager)
     if options.force:
         raise _option_error("FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force")
+    if content_type == STRATEGIC and resource.custom is not None:
+        told = "the body of the request was in an unknown format - accepted media types include: "
+        raise ApiError(415, "UnsupportedMediaType", told + ", ".join((JSON, MERGE, APPLY)), {})
     if content_type not in (JSON, MERGE, STRATEGIC):
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     patch = _parse(raw, resource.kind)
@@ -125,9 +127,7 @@ def patch_object(
     def transform(obj: Object) -> Object:
         patched = _apply_to(resource.kind, resource.api_version, obj, patch, content_type)
         try:
-            patched, done.warnings = objects.checked(
-                patched, resource.kind, resource.api_version, options.field_validation
-            )
+            patched, done.warnings = objects.checked_for(resource, patched, options.field_validation)
         except ApiError as error:
             raise _invalid_patch(error, patch, patched, content_type) from None
         return patched
@@ -144,6 +144,7 @@ def patch_scale(registry: Registry, target: Target, raw: bytes, content_type: st
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     stored = registry.get(target.resource, target.namespace, target.name)
     patch = _parse(raw, "Scale")
-    scale = _apply_to("Scale", "autoscaling/v1", subresources.scale_of(stored), patch, content_type)
+    scale = subresources.scale_of(stored, target.resource)
+    scale = _apply_to("Scale", "autoscaling/v1", scale, patch, content_type)
     scale, _ = objects.checked(scale, "Scale", "autoscaling/v1", options.field_validation)
     return subresources.update_scale(registry, target.resource, target.namespace, target.name, scale, options)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from podwalk.api import resources
 from podwalk.api.errors import ApiError, method_not_allowed
 from podwalk.api.resources import Resource
+from podwalk.apiserver import metrics
+from podwalk.apiserver.crd.kinds import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def split(path: str) -> tuple[str, str, list[str]] | None:
     return None
 
 
-def resolve(path: str) -> Target:
+def resolve(path: str, catalog: Catalog) -> Target:
     """The target of a resource URL. Raises ApiError (404) where nothing is served there."""
     found = split(path)
     if found is None:
@@ -48,7 +50,8 @@ def resolve(path: str) -> Target:
         namespace, rest = rest[1], rest[2:]
     if not rest:
         raise no_such_resource()
-    resource = resources.by_path(group, version, rest[0])
+    resource = resources.by_path(group, version, rest[0]) or catalog.by_path(group, version, rest[0])
+    resource = resource or metrics.by_path(group, version, rest[0])
     if resource is None or (namespace and not resource.namespaced):
         raise no_such_resource()
     name = rest[1] if len(rest) > 1 else ""

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import web
 
-from podwalk.api.errors import method_not_allowed
+from podwalk.api.errors import bad_request, method_not_allowed
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.apiserver import strategy
 from podwalk.apiserver.auth import Authenticator, UserInfo
+from podwalk.apiserver.crd.kinds import custom_of
 from podwalk.apiserver.http import bodies, negotiate, objects, patching, views, watching
 from podwalk.apiserver.http.negotiate import Form
 from podwalk.apiserver.http.routes import Target
@@ -48,8 +50,11 @@ class Call:
 
     @property
     def include(self) -> str:
-        """What the rows of a Table carry."""
-        return self.request.query.get("includeObject") or "Metadata"
+        """What the rows of a Table carry. Raises ApiError (400)."""
+        wanted = self.request.query.get("includeObject") or "Metadata"
+        if wanted not in ("None", "Metadata", "Object"):
+            raise bad_request(f"unrecognized includeObject value: {orjson.dumps(wanted).decode()}")
+        return wanted
 
     @property
     def agent(self) -> str:
@@ -63,7 +68,8 @@ class Call:
     def warnings(self, *more: str) -> list[str]:
         """The warnings of the answer: the deprecation of the resource, if any, and ``more``."""
         deprecated = _DEPRECATED.get(self.resource.kind)
-        return [*([deprecated] if deprecated else []), *more]
+        custom = custom_of(self.resource)
+        return [*([deprecated] if deprecated else []), *(custom.warnings if custom else ()), *more]
 
     def answer(self, stored: Stored, status: int = 200, warnings: list[str] | None = None) -> web.Response:
         """An answer of one object."""
@@ -81,7 +87,7 @@ async def get(call: Call) -> web.StreamResponse:
     call.form()
     stored = call.registry.get(*call.where)
     if call.target.subresource == "scale":
-        return call.document(subresources.scale_of(stored))
+        return call.document(subresources.scale_of(stored, call.resource))
     if call.target.subresource not in ("", *_PARTS):
         raise method_not_allowed()
     return call.answer(stored)
@@ -124,7 +130,8 @@ async def create(call: Call) -> web.StreamResponse:
     obj, warnings = await objects.read_for(call.request, resource, options.field_validation)
     if resource.namespaced and not namespace:
         raise method_not_allowed()
-    return call.answer(call.registry.create(resource, namespace, obj, options), 201, warnings)
+    created = call.registry.create(resource, namespace, obj, options)
+    return call.answer(created, 201, [*warnings, *strategy.warnings(created.obj)])
 
 
 async def update(call: Call) -> web.StreamResponse:
@@ -141,6 +148,8 @@ async def update(call: Call) -> web.StreamResponse:
     stored, created = call.registry.update(
         resource, namespace, name, lambda _: obj, options, subresource=call.target.subresource, create=True
     )
+    if not call.target.subresource:
+        warnings = [*warnings, *strategy.warnings(stored.obj)]
     return call.answer(stored, 201 if created else 200, warnings)
 
 
@@ -156,7 +165,8 @@ async def patch(call: Call) -> web.StreamResponse:
         return call.document(patching.patch_scale(call.registry, call.target, raw, content_type, options))
     given = "fieldManager" in call.request.query and bool(call.request.query["fieldManager"])
     done = patching.patch_object(call.registry, call.target, raw, content_type, options, named_manager=given)
-    return call.answer(done.stored, 201 if done.created else 200, done.warnings)
+    more = [] if call.target.subresource else strategy.warnings(done.stored.obj)
+    return call.answer(done.stored, 201 if done.created else 200, [*done.warnings, *more])
 
 
 async def _read_delete_options(call: Call) -> Object:

@@ -15,14 +15,19 @@ from aiohttp import ClientConnectionResetError, web
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.apiserver.events import stored_as
 from podwalk.apiserver.http import views
 from podwalk.apiserver.http.negotiate import Form
 from podwalk.apiserver.options import ListOptions
 from podwalk.apiserver.registry.core import Registry
 from podwalk.apiserver.store import Event, Expired, Stored, Watcher
+from podwalk.apiserver.strategy.zeroes import write_zeroes
 
 _BOOKMARK_SECONDS = 60.0
 _MINIMUM_TIMEOUT = 1800.0
+_STALLED_SECONDS = 60.0
+"""A client that has read nothing for so long is cut off."""
+
 _CHUNK = 256
 
 
@@ -32,7 +37,7 @@ class _Writer:
     def __init__(self, resource: Resource, form: Form, include: str) -> None:
         self.resource, self.form, self.include = resource, form, include
         self._first = True
-        self._key = f"{form.shape}/{form.version}/{include}"
+        self._key = f"{resource.group}/{resource.version}/{form.shape}/{form.version}/{include}"
 
     def encode(self, kind: str, stored: Stored, event: Event | None = None) -> bytes:
         """One line of the stream, from the event's cache where it has been written before."""
@@ -62,6 +67,7 @@ class _Writer:
             obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
         else:
             obj = {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata}
+            write_zeroes(obj)
         return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
 
 
@@ -85,7 +91,7 @@ def translate(event: Event, options: ListOptions) -> tuple[str, Stored] | None:
 def _initial(registry: Registry, resource: Resource, namespace: str, options: ListOptions) -> list[Stored] | None:
     """The objects that the stream begins with, or None where it begins with changes."""
     if options.send_initial_events is True or (options.send_initial_events is None and not options.resource_version):
-        found = registry.store.scan(resource, namespace)
+        found = registry.store.scan(stored_as(resource), namespace)
         return [stored for _, stored in found if options.matches(stored.obj)]
     return None
 
@@ -104,7 +110,7 @@ async def serve(
     try:
         initial = _initial(registry, resource, namespace, options)
         since = None if initial is not None or not options.resource_version else options.resource_version
-        watcher = registry.store.watch(resource, namespace, since)
+        watcher = registry.store.watch(stored_as(resource), namespace, since)
     except Expired:
         await response.prepare(request)
         message = f"too old resource version: {options.resource_version} ({registry.store.rv})"
@@ -117,14 +123,30 @@ async def serve(
             head.append(writer.bookmark(registry.store.rv, initial_end=True))
         await response.prepare(request)
         for start in range(0, len(head), _CHUNK):
-            await response.write(b"".join(head[start : start + _CHUNK]))
+            await _write(response, b"".join(head[start : start + _CHUNK]))
         await _follow(response, registry, watcher, options, writer)
         await response.write_eof()
     except (ClientConnectionResetError, ConnectionResetError):
         pass
+    except _Stalled:
+        # What is buffered for it will never be read: the connection goes, and with it the buffer.
+        if request.transport is not None:
+            request.transport.abort()
     finally:
-        registry.store.unwatch(resource, watcher)
+        registry.store.unwatch(stored_as(resource), watcher)
     return response
+
+
+class _Stalled(Exception):
+    """The client reads no more."""
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    try:
+        async with asyncio.timeout(_STALLED_SECONDS):
+            await response.write(data)
+    except TimeoutError:
+        raise _Stalled from None
 
 
 def _error(error: ApiError) -> bytes:
@@ -149,7 +171,7 @@ async def _follow(
                 shared = event if stored is event.current else None
                 lines.append(writer.encode(kind, stored, shared))
         if lines:
-            await response.write(b"".join(lines))
+            await _write(response, b"".join(lines))
             continue
         watcher.wake.clear()
         if watcher.pending or watcher.overflowed:
@@ -162,4 +184,4 @@ async def _follow(
                 await watcher.wake.wait()
         except TimeoutError:
             if options.bookmarks and end - loop.time() > 0:
-                await response.write(writer.bookmark(registry.store.rv))
+                await _write(response, writer.bookmark(registry.store.rv))

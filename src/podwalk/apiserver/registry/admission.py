@@ -1,6 +1,7 @@
 """Admission: what depends on other objects before a new one is stored.
 
-Upstream: the plugins NamespaceLifecycle, ServiceAccount, PodTopologyLabels and DefaultIngressClass of kube-apiserver.
+Upstream: the plugins NamespaceLifecycle, LimitRanger, ServiceAccount, Priority, PodTopologyLabels,
+DefaultIngressClass and ResourceQuota of kube-apiserver.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from podwalk.api import errors, meta, resources
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.apiserver.registry import limits, priority, quota
 from podwalk.apiserver.store import Store
 
 _NAMESPACE = resources.by_kind("Namespace")
@@ -39,10 +41,21 @@ def check_namespace(store: Store, resource: Resource, namespace: str, name: str)
 def admit(store: Store, resource: Resource, obj: Object) -> None:
     """Fill in, in place, what other objects say about a new one. Raises ApiError (403)."""
     if resource.kind == "Pod":
+        limits.default_resources(store, obj)
         _check_service_account(store, obj)
+        priority.set_priority(store, obj)
         add_topology_labels(store, obj)
+    elif resource.kind == "PriorityClass":
+        priority.check_class(store, obj)
     elif resource.kind == "Ingress":
         _default_class(store, obj)
+
+
+def check(store: Store, resource: Resource, obj: Object) -> None:
+    """Judge a new object that is valid in itself by what else there is. Raises ApiError (403)."""
+    if resource.kind == "Pod":
+        limits.check_limits(store, obj)
+    quota.check_quotas(store, resource, obj)
 
 
 def _check_service_account(store: Store, pod: Object) -> None:

@@ -16,11 +16,15 @@ import orjson
 from podwalk.api import errors, meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
-from podwalk.api.resources import Resource
-from podwalk.apiserver import strategy
+from podwalk.api.resources import EVENTS_V1, Resource
+from podwalk.apiserver import events, strategy
 from podwalk.apiserver.apply import managed
-from podwalk.apiserver.options import ListOptions, WriteOptions, encode_continue
-from podwalk.apiserver.registry import admission, traits
+from podwalk.apiserver.crd import hooks
+from podwalk.apiserver.crd.kinds import Catalog, at_version
+from podwalk.apiserver.options import ListOptions, WriteOptions, encode_continue, unsigned
+from podwalk.apiserver.rbac import escalation
+from podwalk.apiserver.rbac.authorizer import Authorizer
+from podwalk.apiserver.registry import addresses, admission, quota, traits
 from podwalk.apiserver.store import Store, Stored
 from podwalk.apiserver.strategy import ServiceAllocator
 
@@ -46,30 +50,36 @@ class Registry:
 
     def __init__(self, store: Store, allocator: ServiceAllocator) -> None:
         self.store = store
+        allocator.is_taken = lambda ip: addresses.is_taken(store, ip)
+        self.catalog = Catalog()
+        self.authorizer = Authorizer(store)
         self.allocator = allocator
 
     # Reading.
 
     def get(self, resource: Resource, namespace: str, name: str) -> Stored:
         """One object. Raises NotFound."""
-        stored = self.store.get(resource, namespace, name)
+        stored = self.store.get(events.stored_as(resource), namespace, name)
         if stored is None:
             raise errors.not_found(resource.plural, name, resource.group)
         return stored
 
     def select(self, resource: Resource, namespace: str, options: ListOptions) -> Page:
         """The objects that match, in the order of their names."""
+        resource = events.stored_as(resource)
         self.check_resource_version(options.resource_version)
         found = [(key, stored) for key, stored in self.store.scan(resource, namespace) if options.matches(stored.obj)]
         if options.start is not None:
-            found = [(key, stored) for key, stored in found if key > options.start]
+            start = (options.start[0] or namespace, options.start[1])
+            found = [(key, stored) for key, stored in found if key > start]
         rv = options.start_rv or self.store.rv
         items = [stored for _, stored in found]
         if not options.limit or len(found) <= options.limit:
             return Page(items, rv)
         last = found[options.limit - 1][0]
         remaining = None if options.selective else len(found) - options.limit
-        return Page(items[: options.limit], rv, encode_continue(rv, last), remaining)
+        token = encode_continue(rv, ("" if namespace else last[0], last[1]))
+        return Page(items[: options.limit], rv, token, remaining)
 
     def page_of(self, items: list[Stored]) -> Page:
         """A list of objects at the present version."""
@@ -95,11 +105,14 @@ class Registry:
 
         An ``applied`` object brings its managedFields along.
         """
+        if resource == EVENTS_V1:
+            resource, obj = events.stored_as(resource), events.to_core(obj)
         applied_fields = (obj.get("metadata") or {}).get("managedFields") if applied else None
         metadata = obj.setdefault("metadata", {})
         self._place(resource, namespace, obj)
         name = metadata.get("name") or metadata.get("generateName") or ""
         admission.check_namespace(self.store, resource, namespace, name)
+        escalation.check(self.authorizer, resource, obj, None)
         generated = not metadata.get("name") and metadata.get("generateName")
         for _ in range(_NAME_TRIES if generated else 0):
             metadata["name"] = metadata["generateName"][:58] + meta.random_suffix()
@@ -107,7 +120,9 @@ class Registry:
                 break
         sent = orjson.loads(orjson.dumps(obj))
         self._prepare_create(resource, obj)
+        hooks.before_create(resource, obj, applied=applied)
         obj = ordered(resource, obj)
+        strategy.prepare_create(obj)
         if applied_fields:
             obj["metadata"]["managedFields"] = applied_fields
         else:
@@ -116,6 +131,7 @@ class Registry:
         admission.admit(self.store, resource, obj)
         with self._allocated(resource, obj, None, options.dry_run):
             self._validate(resource, obj, None)
+            admission.check(self.store, resource, obj)
             if self.store.get(resource, namespace, meta.name(obj)) is not None:
                 raise errors.already_exists(resource.plural, meta.name(obj), resource.group)
         if options.dry_run:
@@ -168,6 +184,12 @@ class Registry:
         Answers the stored object and whether it was created (a PUT of a resource that allows it, with ``create``).
         An update that changes nothing stores nothing.
         """
+        if resource == EVENTS_V1:
+            resource, change = events.stored_as(resource), transform
+
+            def transform(live: Object) -> Object:
+                return events.to_core(change(events.from_core(live)))
+
         old = self.store.get(resource, namespace, name)
         if old is None:
             if not (applied and not subresource) and not (create and traits.create_on_update(resource)):
@@ -177,9 +199,11 @@ class Registry:
             if obj["metadata"].get("resourceVersion"):
                 raise errors.not_found(resource.plural, name, resource.group)
             return self.create(resource, namespace, obj, options, applied=applied), True
+        old = at_version(resource, old)
         obj = transform(old.copy())
         self._match_url(resource, namespace, name, obj)
         self._check_preconditions(resource, old, obj)
+        escalation.check(self.authorizer, resource, obj, old.obj)
         obj = self._prepare_update(resource, old, obj, subresource)
         if not applied:
             if same(old.obj, obj):
@@ -187,15 +211,18 @@ class Registry:
             managed.track(resource, old.obj, obj, options.manager, subresource)
         elif old.obj == obj:
             return old, False
+        self._validate(resource, obj, old.obj, subresource)
         with self._allocated(resource, obj, None if subresource else old, options.dry_run, held=bool(subresource)):
-            self._validate(resource, obj, old.obj, subresource)
+            if not subresource:
+                quota.check_quotas(self.store, resource, obj, old.obj)
         if options.dry_run:
             return Stored(obj, old.rv), False
         return self.store_updated(resource, old, obj), False
 
     def _validate(self, resource: Resource, obj: Object, old: Object | None, subresource: str = "") -> None:
         causes = _metadata_causes(old, obj) if old is not None else []
-        causes += strategy.validate(obj, old, subresource=subresource)
+        found = hooks.validate(resource, obj, old, subresource)
+        causes += strategy.validate(obj, old, subresource=subresource) if found is None else found
         if causes:
             raise errors.invalid(resource.kind, meta.name(obj), causes, resource.group)
 
@@ -207,6 +234,7 @@ class Registry:
         if resource.kind != "Service" or held:
             yield
             return
+        self.allocator.ranges = addresses.service_ranges(self.store)
         self.allocator.allocate(obj, old.obj if old else None)
         keep = False
         try:
@@ -217,6 +245,8 @@ class Registry:
                 self.allocator.allocate(old.copy(), obj)
             elif not keep:
                 self.allocator.release(obj)
+        if keep:
+            addresses.sync_address(self.store, obj, old.obj if old else None)
 
     def apply(
         self,
@@ -252,6 +282,7 @@ class Registry:
         """Take an object out of the store, with what it had allocated."""
         if resource.kind == "Service":
             self.allocator.release(stored.obj)
+            addresses.sync_address(self.store, None, stored.obj)
         return self.store.remove(resource, stored)
 
     def _match_url(self, resource: Resource, namespace: str, name: str, obj: Object) -> None:
@@ -271,8 +302,8 @@ class Registry:
     def _check_preconditions(self, resource: Resource, old: Stored, obj: Object) -> None:
         metadata, name = obj["metadata"], meta.name(obj)
         sent = metadata.get("resourceVersion") or ""
-        if sent and not (isinstance(sent, str) and sent.isdigit()):
-            raise ApiError(500, "", f'strconv.ParseUint: parsing "{sent}": invalid syntax')
+        if sent and (wrong := unsigned(sent)):
+            raise ApiError(500, "", wrong)
         if not sent and traits.update_needs_version(resource):
             why = "Invalid value: 0: must be specified for an update"
             causes = [errors.cause("FieldValueInvalid", why, "metadata.resourceVersion")]
@@ -301,7 +332,8 @@ class Registry:
             _take(metadata, was, "generateName")
         metadata["resourceVersion"] = was["resourceVersion"]
         obj = ordered(resource, obj)
-        if traits.has_generation(resource) and _spec(obj) != _spec(before):
+        changed = hooks.spec_changed(resource, before, obj)
+        if traits.has_generation(resource) and (_spec(obj) != _spec(before) if changed is None else changed):
             obj["metadata"]["generation"] = int(was.get("generation") or 0) + 1
         return obj
 
@@ -310,7 +342,8 @@ def ordered(resource: Resource, obj: Object) -> Object:
     """The object with its defaults, kind, apiVersion and metadata in front."""
     obj["kind"], obj["apiVersion"] = resource.kind, resource.api_version
     obj.setdefault("metadata", {})
-    strategy.default(obj)
+    if not hooks.default(resource, obj):
+        strategy.default(obj)
     head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": obj["metadata"]}
     return {**head, **{k: v for k, v in obj.items() if k not in head}}
 
@@ -340,6 +373,8 @@ def _take(target: Object, source: Object, field: str) -> None:
 
 def _status_only(resource: Resource, before: Object, obj: Object) -> Object:
     metadata, was = obj["metadata"], before["metadata"]
+    if resource.custom is not None:
+        metadata = {**was, "managedFields": metadata.get("managedFields")}
     kept = {**before, "metadata": metadata}
     _take(kept, obj, "status")
     _take(metadata, was, "ownerReferences")

@@ -11,14 +11,17 @@ from datetime import UTC, datetime, timedelta
 from podwalk.api import errors, meta
 from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
+from podwalk.apiserver import events
+from podwalk.apiserver.crd import hooks
 from podwalk.apiserver.options import DeleteOptions, ListOptions
-from podwalk.apiserver.registry import traits
+from podwalk.apiserver.registry import priority, traits
 from podwalk.apiserver.registry.core import Registry
 from podwalk.apiserver.store import Stored
 
 _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
 _PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 _DEFAULT_GRACE = 30
+_LONGEST_GRACE = 100 * 365 * 24 * 3600  # beyond it lies the end of the calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,13 @@ class Deletion:
 
 def delete(registry: Registry, resource: Resource, namespace: str, name: str, options: DeleteOptions) -> Deletion:
     """Delete one object, or begin to. Raises ApiError."""
+    resource = events.stored_as(resource)
     old = registry.get(resource, namespace, name)
     _check(resource, old, options)
     grace = _grace(resource, old.obj, options)
     obj = old.copy()
     changed = _set_finalizers(obj, options.propagation)
+    changed |= hooks.before_delete(resource, obj)
     if resource.kind == "Namespace":
         finalized = not obj.get("spec", {}).get("finalizers")
         waits = not finalized or bool(obj["metadata"].get("finalizers"))
@@ -77,6 +82,9 @@ def _check(resource: Resource, old: Stored, options: DeleteOptions) -> None:
         raise errors.conflict(resource.kind, name, why, resource.group)
     if resource.kind == "Namespace" and name in _PROTECTED_NAMESPACES:
         raise errors.forbidden("namespaces", name, "this namespace may not be deleted")
+    if resource.kind == "PriorityClass" and name in priority.SYSTEM_CLASSES:
+        why = "this is a system priority class and cannot be deleted"
+        raise errors.forbidden(resource.plural, name, why, resource.group)
 
 
 def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
@@ -93,7 +101,7 @@ def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
         wanted = spec.get("terminationGracePeriodSeconds")
     grace = _DEFAULT_GRACE if wanted is None else int(wanted)
     # A negative period kills at once, yet leaves the confirmation to the kubelet.
-    return 1 if grace < 0 else grace
+    return 1 if grace < 0 else min(grace, _LONGEST_GRACE)
 
 
 def _set_finalizers(obj: Object, propagation: str) -> bool:

@@ -14,8 +14,10 @@ from podwalk.api.meta import Object
 from podwalk.api.resources import Resource
 from podwalk.api.selectors import format_label_selector
 from podwalk.apiserver.auth import ISSUER, Authenticator
+from podwalk.apiserver.crd import kinds
 from podwalk.apiserver.options import DeleteOptions, WriteOptions
-from podwalk.apiserver.registry import admission, deletion
+from podwalk.apiserver.registry import admission
+from podwalk.apiserver.registry import eviction as budgets
 from podwalk.apiserver.registry.core import Registry
 from podwalk.apiserver.schema import checking
 from podwalk.apiserver.store import Stored
@@ -26,8 +28,10 @@ _TOKEN_MINIMUM, _TOKEN_MAXIMUM = 600, 1 << 32
 SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
-def scale_of(stored: Stored) -> Object:
-    """The autoscaling/v1 Scale of a Deployment or a ReplicaSet."""
+def scale_of(stored: Stored, resource: Resource) -> Object:
+    """The autoscaling/v1 Scale of an object whose resource has one."""
+    if resource.custom is not None:
+        return kinds.scale_of(resource, stored)
     obj = stored.obj
     metadata = {
         k: obj["metadata"][k]
@@ -36,7 +40,10 @@ def scale_of(stored: Stored) -> Object:
     }
     replicas = (obj.get("spec") or {}).get("replicas")
     status: Object = {"replicas": (obj.get("status") or {}).get("replicas") or 0}
-    selector = format_label_selector(obj["spec"].get("selector"))
+    selected = obj["spec"].get("selector")
+    if resource.kind == "ReplicationController":
+        selected = {"matchLabels": selected or {}}  # its selector is older than LabelSelectors
+    selector = format_label_selector(selected)
     if selector != "<none>":
         status["selector"] = selector
     spec = {"replicas": replicas} if replicas else {}
@@ -67,11 +74,14 @@ def update_scale(
         for field in ("resourceVersion", "uid"):
             if metadata.get(field):
                 obj["metadata"][field] = metadata[field]
-        obj["spec"]["replicas"] = replicas
+        if resource.custom is not None:
+            kinds.set_replicas(resource, obj, replicas)
+        else:
+            obj["spec"]["replicas"] = replicas
         return obj
 
     stored, _ = registry.update(resource, namespace, name, transform, options)
-    return scale_of(stored)
+    return scale_of(stored, resource)
 
 
 def bind(registry: Registry, namespace: str, name: str, binding: Object, options: WriteOptions) -> Object:
@@ -112,7 +122,7 @@ def bind(registry: Registry, namespace: str, name: str, binding: Object, options
 
 
 def evict(registry: Registry, namespace: str, name: str, eviction: Object) -> Object:
-    """Delete a Pod by eviction (there are no disruption budgets)."""
+    """Delete a Pod by eviction, where its disruption budget allows it."""
     raw = eviction.get("deleteOptions") or {}
     sent = (eviction.get("metadata") or {}).get("name")
     if sent not in (None, "", name):
@@ -125,7 +135,7 @@ def evict(registry: Registry, namespace: str, name: str, eviction: Object) -> Ob
         resource_version=str(preconditions.get("resourceVersion") or ""),
         dry_run=bool(raw.get("dryRun")),
     )
-    deletion.delete(registry, _POD, namespace, name, options)
+    budgets.evict(registry, namespace, name, options)
     return SUCCESS
 
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from podwalk.api import meta
+from podwalk.api import meta, quantity
 from podwalk.api.errors import bad_request
 from podwalk.api.meta import Object
 from podwalk.apiserver.schema import definitions
@@ -54,6 +54,22 @@ def check(obj: Object, field_validation: str) -> list[str]:
     if errors and field_validation == "Strict":
         raise bad_request(f"{prefix}: strict decoding error: {', '.join(errors)}")
     return errors if field_validation == "Warn" else []
+
+
+def check_part(value: Any, definition: str, path: str, prefix: str) -> list[str]:
+    """Check a part of an object that no definition leads to; the unknown fields in it, which are dropped.
+
+    Raises ApiError (400), with ``prefix``, for a value of the wrong type.
+    """
+    walk = _Walk()
+    try:
+        if not isinstance(value, dict):
+            what, wanted = _go_kind(value), definition.rpartition(".")[2]
+            raise _WrongType(f"json: cannot unmarshal {what} into Go struct field .{path} of type v1.{wanted}")
+        _struct(value, definition, f"{path}.", f"{path}.", walk)
+    except _WrongType as error:
+        raise bad_request(f"{prefix}: {error}") from None
+    return walk.unknown
 
 
 def _struct(obj: Object, definition: str, path: str, go_path: str, walk: _Walk, *, root: bool = False) -> None:
@@ -205,7 +221,10 @@ def _quantity(value: Any) -> str:
     text = value if isinstance(value, str) else str(value)
     if isinstance(value, bool | dict | list) or not _QUANTITY.match(text):
         raise _WrongType(_QUANTITY_WRONG)
-    return text
+    try:
+        return quantity.canonical(text)
+    except ValueError:
+        raise _WrongType(_QUANTITY_WRONG) from None
 
 
 def _go_kind(value: Any) -> str:

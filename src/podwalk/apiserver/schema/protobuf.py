@@ -149,7 +149,9 @@ def _value(field: Field, wire: int, raw: Any, depth: int) -> Any:
     return _signed(raw)
 
 
-def _signed(value: int) -> int:
+def _signed(value: Any) -> int:
+    if not isinstance(value, int):
+        raise _Malformed("wrong wireType for a number")
     return value - (1 << 64) if value >= 1 << 63 else value
 
 

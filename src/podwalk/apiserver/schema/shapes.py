@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from podwalk.api.resources import Resource
 from podwalk.apiserver.schema.definitions import OBJECT_META, definition_of, definitions
 
 _SCALAR_DEFINITIONS = ("int-or-string", "date-time")
@@ -49,6 +50,14 @@ def root(api_version: str, kind: str) -> Shape:
     """The shape of a kind; a leaf where it is unknown."""
     definition = definition_of(api_version, kind)
     return Shape("struct", definition) if definition else LEAF
+
+
+def of(resource: Resource) -> Shape:
+    """The shape of a resource's objects."""
+    if resource.custom is not None:
+        found: Shape = resource.custom.shape
+        return found
+    return root(resource.api_version, resource.kind)
 
 
 @cache

@@ -1,15 +1,16 @@
 """ClusterIPs and NodePorts: who has which, and what a Service gets.
 
 Stands in for pkg/registry/core/service/storage (alloc.go) and its IP and port allocators. IPv4 only, as the cluster is.
-Differs: addresses are kept in memory, rebuilt by allocating every stored Service once at start; there are no IPAddress
-objects.
+Differs: what is taken is kept in memory; the IPAddress objects are written beside (registry/addresses.py), and those
+that a user makes are honoured.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from podwalk.api import errors, meta
 from podwalk.api.meta import Object
@@ -60,7 +61,10 @@ class ServiceAllocator:
     """
 
     def __init__(self, service_cidr: str, node_ports: tuple[int, int]) -> None:
-        self._network = ipaddress.IPv4Network(service_cidr)
+        self.ranges: list[str] = [service_cidr]
+        """The ranges that ClusterIPs come from, the first choice first."""
+        self.is_taken: Callable[[str], bool] = lambda ip: False
+        """Whether somebody else, an IPAddress, holds an address."""
         self._first_port, self._last_port = node_ports
         self._ips: set[str] = set()
         self._ports: set[int] = set()
@@ -123,9 +127,11 @@ class ServiceAllocator:
 
     def _take_ip(self, service: Object, ip: str) -> None:
         address = ipaddress.ip_address(ip)
-        inside = address in self._network
-        usable = inside and address not in (self._network.network_address, self._network.broadcast_address)
-        if usable and ip not in self._ips:
+        usable = any(
+            address in network and address not in (network.network_address, network.broadcast_address)
+            for network in map(ipaddress.IPv4Network, self.ranges)
+        )
+        if usable and ip not in self._ips and not self.is_taken(ip):
             return
         why = _TAKEN if usable else _NOT_IN_RANGE
         wanted = _quoted(_spec(service).get("clusterIPs") or [ip])
@@ -133,20 +139,31 @@ class ServiceAllocator:
 
     def _next_ip(self, service: Object) -> str:
         """A random free address, from the upper part of the range while it lasts: the lower is for static addresses."""
-        size = self._network.num_addresses
-        band = min(max(16, size // 16), 256) if size > 16 else 0
-        for low, high in ((band + 1, size - 2), (1, band)):
-            if ip := self._free_between(low, high):
-                return ip
+        if not meta.name(service):
+            # Upstream learns it from the IPAddress, which cannot be made for a Service without a name.
+            ip = self._any_free()
+            why = f'IPAddress.networking.k8s.io "{ip}" is invalid: spec.parentRef.name: Required value'
+            raise _invalid(service, "spec.clusterIPs", f'[""]: failed to allocate IP: {why}')
+        if ip := self._any_free():
+            return ip
         raise _invalid(service, "spec.clusterIPs", '[""]: failed to allocate IP: range is full')
 
-    def _free_between(self, low: int, high: int) -> str:
+    def _any_free(self) -> str:
+        for network in map(ipaddress.IPv4Network, self.ranges):
+            size = network.num_addresses
+            band = min(max(16, size // 16), 256) if size > 16 else 0
+            for low, high in ((band + 1, size - 2), (1, band)):
+                if ip := self._free_between(int(network.network_address), low, high):
+                    return ip
+        return ""
+
+    def _free_between(self, base: int, low: int, high: int) -> str:
         if high < low:
             return ""
         start = random.randint(low, high)
-        base = int(self._network.network_address)
-        for offset in (*range(start, high + 1), *range(low, start)):
-            if (ip := str(ipaddress.IPv4Address(base + offset))) not in self._ips:
+        for offset in itertools.chain(range(start, high + 1), range(low, start)):
+            ip = str(ipaddress.IPv4Address(base + offset))
+            if ip not in self._ips and not self.is_taken(ip):
                 return ip
         return ""
 

@@ -11,7 +11,15 @@ from collections.abc import Callable
 
 from podwalk.api import quantity
 from podwalk.api.meta import Object
+from podwalk.apiserver.strategy.batch_defaults import (
+    default_cronjob,
+    default_job,
+    default_replicationcontroller,
+    default_statefulset,
+)
+from podwalk.apiserver.strategy.cluster_defaults import default_binding, default_limitrange, default_priorityclass
 from podwalk.apiserver.strategy.pod_defaults import default_pod, default_template
+from podwalk.apiserver.strategy.zeroes import write_zeroes
 
 _AFFINITY_SECONDS = 10800
 _NODE_INFO = (
@@ -206,6 +214,14 @@ _BY_KIND: dict[tuple[str, str], Callable[[Object], None]] = {
     ("networking.k8s.io/v1", "IngressClass"): _ingressclass,
     ("networking.k8s.io/v1", "NetworkPolicy"): _networkpolicy,
     ("coordination.k8s.io/v1", "Lease"): _lease,
+    ("v1", "ReplicationController"): default_replicationcontroller,
+    ("v1", "LimitRange"): default_limitrange,
+    ("apps/v1", "StatefulSet"): default_statefulset,
+    ("batch/v1", "Job"): default_job,
+    ("batch/v1", "CronJob"): default_cronjob,
+    ("scheduling.k8s.io/v1", "PriorityClass"): default_priorityclass,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): default_binding,
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): default_binding,
 }
 
 
@@ -219,3 +235,4 @@ def default(obj: Object) -> None:
     obj.setdefault("metadata", {})
     if setter is not None:
         setter(obj)
+    write_zeroes(obj)

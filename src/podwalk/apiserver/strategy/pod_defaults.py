@@ -1,6 +1,6 @@
 """Defaults of Pods and Pod templates.
 
-Upstream: pkg/apis/core/v1/defaults.go, and for Pods alone the admission plugins ServiceAccount, Priority and
+Upstream: pkg/apis/core/v1/defaults.go, and for Pods alone the admission plugins ServiceAccount and
 DefaultTolerationSeconds and the Pod strategy (pkg/registry/core/pod/strategy.go).
 """
 
@@ -13,7 +13,6 @@ from podwalk.api import meta, quantity
 from podwalk.api.meta import Object
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-_PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
 _MIRROR = "kubernetes.io/config.mirror"
 _FILE_MODE = 0o644
 _NO_SOURCE = {"name"}
@@ -196,8 +195,6 @@ def _admit(pod: Object) -> None:
         spec["serviceAccountName"] = spec["serviceAccount"] = spec.get("serviceAccountName") or "default"
         _mount_token(spec)
     _tolerate_for_a_while(spec)
-    spec["priority"] = _PRIORITIES.get(spec.get("priorityClassName") or "", 0)
-    spec["preemptionPolicy"] = spec.get("preemptionPolicy") or "PreemptLowerPriority"
 
 
 def default_pod(pod: Object) -> None:

@@ -32,7 +32,7 @@ def _same_ports(spec: Object, old_spec: Object) -> bool:
 def drop_with_type(spec: Object, old_spec: Object) -> None:
     """Drop what the old type had and the new one may not (dropTypeDependentFields), unless it was just written."""
     kind, old_kind = spec.get("type"), old_spec.get("type")
-    if kind not in WITH_IP and old_kind in WITH_IP:
+    if kind == "ExternalName" and old_kind in WITH_IP:
         if spec.get("clusterIP") == old_spec.get("clusterIP") and spec.get("clusterIPs") == old_spec.get("clusterIPs"):
             for field in ("clusterIP", "clusterIPs"):
                 spec.pop(field, None)
@@ -64,7 +64,7 @@ def drop_with_type(spec: Object, old_spec: Object) -> None:
 def carry_over(spec: Object, old_spec: Object) -> None:
     """Keep the ClusterIP and the node ports that an update leaves out (patchAllocatedValues)."""
     kind, old_kind = spec.get("type"), old_spec.get("type")
-    if kind in WITH_IP and old_kind in WITH_IP and not spec.get("clusterIP"):
+    if kind != "ExternalName" and old_kind in WITH_IP and not spec.get("clusterIP"):
         if old_spec.get("clusterIP"):
             spec["clusterIP"] = old_spec["clusterIP"]
         if not spec.get("clusterIPs") and old_spec.get("clusterIPs"):

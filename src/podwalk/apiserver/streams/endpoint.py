@@ -16,6 +16,7 @@ import aiohttp
 from podwalk.api import errors, meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
+from podwalk.client.dialing import connector
 
 Query = list[tuple[str, str]]
 _CONNECT_SECONDS = 10.0
@@ -43,7 +44,7 @@ class KubeletEndpoint:
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP session for one stream: it may last for hours, only connecting has a limit."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as opened:
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector()) as opened:
         yield opened
 
 

@@ -1,4 +1,4 @@
-"""``pods/exec`` and ``pods/attach`` over WebSocket: frames between the client and the kubelet.
+"""``pods/exec`` and ``pods/attach`` over WebSocket or SPDY: frames between the client and the kubelet.
 
 Upstream: pkg/registry/core/pod/rest/subresources.go and k8s.io/kubelet remotecommand. Both sides speak the same channel
 protocol (0 stdin, 1 stdout, 2 stderr, 3 error, 4 resize, 255 close), so that frames pass unchanged.
@@ -7,6 +7,7 @@ protocol (0 stdin, 1 stdout, 2 stderr, 3 error, 4 resize, 255 close), so that fr
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -15,6 +16,10 @@ from podwalk.api import errors, meta
 from podwalk.api.meta import Object
 from podwalk.apiserver.streams.containers import choose_container
 from podwalk.apiserver.streams.endpoint import KubeletEndpoint, Query, backend_error, require_node, session
+from podwalk.apiserver.streams.spdy import SpdyError
+from podwalk.apiserver.streams.spdy_execution import PROTOCOLS as SPDY_PROTOCOLS
+from podwalk.apiserver.streams.spdy_execution import SpdyExecution, open_client, wanted_streams
+from podwalk.apiserver.streams.upgrade import is_spdy
 
 V5 = "v5.channel.k8s.io"
 _CLIENT_PROTOCOLS = (V5, "v4.channel.k8s.io")
@@ -91,10 +96,22 @@ async def either(*directions: asyncio.Task[None]) -> None:
             raise outcome
 
 
+async def _serve_spdy(request: web.Request, kubelet: KubeletEndpoint, path: str, query: Query) -> web.StreamResponse:
+    """Relay between a SPDY client and the kubelet. Raises ApiError before the upgrade."""
+    downstream, protocol = await open_client(request)
+    async with session() as client, await connect(client, kubelet, path, query, V5) as upstream:
+        await downstream.begin(protocol)
+        streams = wanted_streams(query, protocol)
+        relay = SpdyExecution(downstream, upstream, streams, v4=protocol == SPDY_PROTOCOLS[0])
+        with suppress(SpdyError, TimeoutError):
+            await either(asyncio.ensure_future(relay.from_client()), asyncio.ensure_future(relay.to_client()))
+    return downstream
+
+
 async def serve_execution(
     request: web.Request, pod: Object, subresource: str, kubelet: KubeletEndpoint
 ) -> web.StreamResponse:
-    """Relay exec or attach between the client's WebSocket and the kubelet's.
+    """Relay exec or attach between the client's WebSocket or SPDY and the kubelet's WebSocket.
 
     Raises ApiError before the upgrade where the request is wrong or the kubelet refuses.
     """
@@ -102,6 +119,8 @@ async def serve_execution(
     container = choose_container(pod, request.query.get("container", ""))
     query = stream_query(request, subresource)
     path = f"/{subresource}/{meta.namespace(pod)}/{meta.name(pod)}/{container}"
+    if is_spdy(request):
+        return await _serve_spdy(request, kubelet, path, query)
     if not is_websocket(request):
         # kubectl comes again, with SPDY, after a refused WebSocket, and prints only the second answer: say why here.
         async with session() as client:

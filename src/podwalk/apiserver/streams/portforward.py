@@ -1,4 +1,4 @@
-"""``pods/portforward``: SPDY in WebSocket for kubectl, the older channel protocol for the Python client.
+"""``pods/portforward``: SPDY, plain or in WebSocket, for kubectl, the older channel protocol for the Python client.
 
 Upstream: k8s.io/apiserver/pkg/util/proxy (tunneling) and k8s.io/kubelet/pkg/cri/streaming/portforward. Each forwarded
 connection is one WebSocket to the kubelet, which dials the port in the Pod's network namespace.
@@ -20,13 +20,13 @@ from podwalk.api.meta import Object
 from podwalk.apiserver.streams import spdy
 from podwalk.apiserver.streams.endpoint import KubeletEndpoint, require_node, session
 from podwalk.apiserver.streams.execution import connect, either, is_websocket
+from podwalk.apiserver.streams.upgrade import Upgraded, is_spdy, negotiate
 
-SPDY_TUNNEL = "SPDY/3.1+portforward.k8s.io"
+PORT_FORWARD = "portforward.k8s.io"
+SPDY_TUNNEL = f"SPDY/3.1+{PORT_FORWARD}"
 CHANNELS = "v4.channel.k8s.io"
 _CANNOT_CONNECT = 4000
 _QUEUED = 256  # messages of one connection that may wait for its Pod to read
-# After the client's end of input, how long the Pod may stay silent before the connection is given up.
-_LINGER_SECONDS = 5.0
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -50,36 +50,30 @@ class Forwarder:
         except ApiError as error:
             return self._failed(port, error.message)
         async with upstream:
-            answered = asyncio.Event()
-            pump = asyncio.create_task(_pump(incoming, upstream, answered))
+            pump = asyncio.create_task(_pump(incoming, upstream))
+            reason = ""
             try:
-                while (message := await upstream.receive()).type is WSMsgType.BINARY:
-                    answered.set()
-                    if message.data:
+                while (message := await upstream.receive()).type in (WSMsgType.BINARY, WSMsgType.TEXT):
+                    if message.type is WSMsgType.TEXT:  # the whole of what the close frame's reason begins
+                        reason = str(message.data)
+                    elif message.data:
                         await outgoing(message.data)
             finally:
                 pump.cancel()
                 await asyncio.gather(pump, return_exceptions=True)
         if message.type is WSMsgType.CLOSE and message.data == _CANNOT_CONNECT:
-            return self._failed(port, str(message.extra))
+            return reason or self._failed(port, str(message.extra))
         return ""
 
     def _failed(self, port: int, reason: str) -> str:
         return f"error forwarding port {port} to pod {meta.name(self._pod)}, uid {meta.uid(self._pod)}: {reason}"
 
 
-async def _pump(
-    incoming: asyncio.Queue[bytes], upstream: aiohttp.ClientWebSocketResponse, answered: asyncio.Event
-) -> None:
-    """Pass the client's bytes on; after its end, wait for the answer for as long as some of it keeps coming."""
+async def _pump(incoming: asyncio.Queue[bytes], upstream: aiohttp.ClientWebSocketResponse) -> None:
+    """Pass the client's bytes on, and then its end of input, as an empty frame."""
     while data := await incoming.get():
         await upstream.send_bytes(data)
-    await upstream.send_bytes(b"")  # an empty frame: the client sends no more
-    with suppress(TimeoutError):
-        while True:
-            answered.clear()
-            await asyncio.wait_for(answered.wait(), _LINGER_SECONDS)
-    await upstream.close()
+    await upstream.send_bytes(b"")
 
 
 @dataclass
@@ -206,12 +200,24 @@ async def _serve_channels(downstream: web.WebSocketResponse, ports: list[int], f
     await either(asyncio.create_task(receive()), asyncio.create_task(carry_all()))
 
 
+async def _serve_spdy(request: web.Request, pod: Object, kubelet: KubeletEndpoint) -> web.StreamResponse:
+    protocol = negotiate(request, (PORT_FORWARD,))
+    downstream = Upgraded(request)
+    await downstream.begin(protocol)
+    async with session() as client:
+        with suppress(ConnectionError, spdy.SpdyError):
+            await SpdyForwarding(Forwarder(client, pod, kubelet), downstream.send).run(downstream.messages())
+    return downstream
+
+
 async def serve_port_forward(request: web.Request, pod: Object, kubelet: KubeletEndpoint) -> web.StreamResponse:
     """Forward connections to a Pod's ports.
 
     Raises ApiError (400) before the upgrade where the Pod has no node or the client does not ask for WebSocket.
     """
     require_node(pod)
+    if is_spdy(request):
+        return await _serve_spdy(request, pod, kubelet)
     if not is_websocket(request):
         raise errors.bad_request("unable to upgrade: missing upgrade headers in request")
     offered = {p.strip() for p in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}

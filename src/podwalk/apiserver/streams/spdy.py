@@ -16,6 +16,8 @@ _SYN_STREAM, _SYN_REPLY, _RST_STREAM, _PING, _GOAWAY, _HEADERS = 1, 2, 3, 6, 7, 
 _FIN = 0x01
 _HEADER_BYTES = 8
 CANCEL = 5
+_LARGEST_CONTROL = 64 * 1024
+_LARGEST_DATA = 4 * 1024 * 1024
 
 # Section 2.6.10.1 of the specification: header names and values that a compressor may refer to from the start.
 _WORDS = """options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age
@@ -114,6 +116,10 @@ class FrameReader:
         while len(self._buffer) >= _HEADER_BYTES:
             first, flags_and_length = struct.unpack_from("!II", self._buffer)
             length = flags_and_length & 0xFFFFFF
+            if first >> 31 and first >> 16 & 0x7FFF != _VERSION:
+                raise SpdyError(f"SPDY version {first >> 16 & 0x7FFF}")
+            if length > (_LARGEST_CONTROL if first >> 31 else _LARGEST_DATA):
+                raise SpdyError(f"frame of {length} bytes")
             if len(self._buffer) < _HEADER_BYTES + length:
                 return
             payload = bytes(self._buffer[_HEADER_BYTES : _HEADER_BYTES + length])
@@ -124,8 +130,6 @@ class FrameReader:
                 yield frame
 
     def _control(self, first: int, payload: bytes, fin: bool) -> Frame | None:
-        if first >> 16 & 0x7FFF != _VERSION:
-            raise SpdyError(f"SPDY version {first >> 16 & 0x7FFF}")
         kind = first & 0xFFFF
         try:
             if kind == _GOAWAY:
@@ -145,7 +149,10 @@ class FrameReader:
         return Reset(number)
 
     def _headers(self, block: bytes) -> dict[str, str]:
-        return _unpack_headers(self._inflate.decompress(block))
+        text = self._inflate.decompress(block, _LARGEST_CONTROL)
+        if self._inflate.unconsumed_tail:
+            raise SpdyError("headers too large")
+        return _unpack_headers(text)
 
 
 class FrameWriter:

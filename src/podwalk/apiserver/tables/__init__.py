@@ -14,6 +14,7 @@ from podwalk.apiserver.tables.rows import cells
 
 __all__ = ["human_duration", "pod_status", "render_table"]
 
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _GROUP_VERSION = "meta.k8s.io/v1"
 
 
@@ -23,7 +24,12 @@ def _row_object(obj: Object, include_object: str) -> Object | None:
             return None
         case "Object":
             return obj
-    return {"kind": "PartialObjectMetadata", "apiVersion": _GROUP_VERSION, "metadata": obj["metadata"]}
+    metadata = obj["metadata"]
+    if _TEMPLATE_GENERATION in (metadata.get("annotations") or {}):
+        # This annotation exists only in the version that clients see; the rows are made of the one inside.
+        kept = {k: v for k, v in metadata["annotations"].items() if k != _TEMPLATE_GENERATION}
+        metadata = {k: v for k, v in {**metadata, "annotations": kept}.items() if k != "annotations" or v}
+    return {"kind": "PartialObjectMetadata", "apiVersion": _GROUP_VERSION, "metadata": metadata}
 
 
 def render_table(
@@ -42,9 +48,11 @@ def render_table(
         version = objects[0]["metadata"].get("resourceVersion") if len(objects) == 1 else None
         metadata = {"resourceVersion": version} if version else {}
     rows: list[Object] = []
-    for obj, row_cells in zip(objects, cells(resource.kind, objects), strict=True):
+    custom = resource.custom
+    found = cells(resource.kind, objects) if custom is None else [custom.cells(obj) for obj in objects]
+    for obj, row_cells in zip(objects, found, strict=True):
         row: Object = {"cells": row_cells}
-        if resource.kind == "Pod" and (conditions := pod_row_conditions(obj)):
+        if custom is None and resource.kind == "Pod" and (conditions := pod_row_conditions(obj)):
             row["conditions"] = conditions
         row["object"] = _row_object(obj, include_object)
         rows.append(row)
@@ -52,6 +60,6 @@ def render_table(
         "kind": "Table",
         "apiVersion": _GROUP_VERSION,
         "metadata": metadata,
-        "columnDefinitions": column_definitions(resource.kind),
+        "columnDefinitions": column_definitions(resource.kind) if custom is None else custom.column_definitions(),
         "rows": rows,
     }

@@ -24,7 +24,16 @@ _RESTARTS = (
     "The number of times the containers in this pod have been restarted and when the last container in this pod has "
     "restarted."
 )
+_LIMIT = (
+    "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node."
+)
 _CLASS = "The name of the IngressClass resource that should be used for additional configuration"
+
+
+def _subjects(binding: str) -> tuple[Column, ...]:
+    kinds = ("Users", "Groups", "ServiceAccounts")
+    return tuple((kind, "string", 1, f"{kind} in the {binding}") for kind in kinds)
+
 
 # What a kind without a printer of its own gets (k8s.io/apiserver/pkg/registry/rest/table.go).
 _FALLBACK: tuple[Column, ...] = (_NAME, ("Created At", "date", 0, "ObjectMeta.creationTimestamp"))
@@ -132,6 +141,74 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "NetworkPolicy": (_NAME, ("Pod-Selector", "string", 0, "NetworkPolicySpec.podSelector"), _AGE),
     "Lease": (_NAME, ("Holder", "string", 0, "LeaseSpec.holderIdentity"), _AGE),
+    "ReplicationController": (
+        _NAME,
+        ("Desired", "integer", 0, "ReplicationControllerSpec.replicas"),
+        ("Current", "integer", 0, "ReplicationControllerStatus.replicas"),
+        ("Ready", "integer", 0, "ReplicationControllerStatus.readyReplicas"),
+        _AGE,
+        *_CONTAINERS,
+        ("Selector", "string", 1, "ReplicationControllerSpec.selector"),
+    ),
+    "StatefulSet": (_NAME, ("Ready", "string", 0, "Number of the pod with ready state"), _AGE, *_CONTAINERS),
+    "ControllerRevision": (
+        _NAME,
+        ("Controller", "string", 0, "Controller of the object"),
+        ("Revision", "string", 0, "ControllerRevision.revision"),
+        _AGE,
+    ),
+    "Job": (
+        _NAME,
+        ("Status", "string", 0, "Status of the job."),
+        ("Completions", "string", 0, "JobStatus.succeeded"),
+        ("Duration", "string", 0, "Time required to complete the job."),
+        _AGE,
+        *_CONTAINERS,
+        ("Selector", "string", 1, "JobSpec.selector"),
+    ),
+    "CronJob": (
+        _NAME,
+        ("Schedule", "string", 0, "CronJobSpec.schedule"),
+        ("Timezone", "string", 0, "CronJobSpec.timeZone"),
+        ("Suspend", "boolean", 0, "CronJobSpec.suspend"),
+        ("Active", "integer", 0, "CronJobStatus.active"),
+        ("Last Schedule", "string", 0, "CronJobStatus.lastScheduleTime"),
+        _AGE,
+        *_CONTAINERS,
+        ("Selector", "string", 1, "JobSpec.selector"),
+    ),
+    "PodDisruptionBudget": (
+        _NAME,
+        ("Min Available", "string", 0, "The minimum number of pods that must be available."),
+        ("Max Unavailable", "string", 0, "The maximum number of pods that may be unavailable."),
+        ("Allowed Disruptions", "integer", 0, "Calculated number of pods that may be disrupted at this time."),
+        _AGE,
+    ),
+    "ResourceQuota": (
+        _NAME,
+        ("Request", "string", 0, "Request represents a minimum amount of cpu/memory that a container may consume."),
+        ("Limit", "string", 0, _LIMIT),
+        _AGE,
+    ),
+    "LimitRange": _FALLBACK,
+    "PriorityClass": (
+        _NAME,
+        ("Value", "integer", 0, "PriorityClass.value"),
+        ("Global-Default", "boolean", 0, "PriorityClass.globalDefault"),
+        _AGE,
+        ("PreemptionPolicy", "string", 0, "PriorityClass.preemptionPolicy"),
+    ),
+    "Role": _FALLBACK,
+    "ClusterRole": _FALLBACK,
+    "RoleBinding": (_NAME, ("Role", "string", 0, "RoleBinding.roleRef"), _AGE, *_subjects("roleBinding")),
+    "ClusterRoleBinding": (
+        _NAME,
+        ("Role", "string", 0, "ClusterRoleBinding.roleRef"),
+        _AGE,
+        *_subjects("clusterRoleBinding"),
+    ),
+    "ServiceCIDR": (_NAME, ("CIDRs", "string", 0, "ServiceCIDRSpec.cidrs"), _AGE),
+    "IPAddress": (_NAME, ("ParentRef", "string", 0, "IPAddressSpec.parentRef")),
 }
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from podwalk.api.meta import Object
 from podwalk.api.selectors import format_label_selector
+from podwalk.apiserver.tables import workloads
 from podwalk.apiserver.tables.durations import age, since
 from podwalk.apiserver.tables.pods import pod_cells
+from podwalk.apiserver.tables.workloads import labels_cell, template_containers
 
 Cells = list[Any]
 _SHOWN = 3  # addresses, ports or hosts in one cell; the rest is "+ N more..."
@@ -29,18 +31,9 @@ def _status(obj: Object) -> Object:
     return obj.get("status") or {}
 
 
-def _labels(labels: Object | None) -> str:
-    return ",".join(f"{k}={v}" for k, v in sorted((labels or {}).items())) or "<none>"
-
-
 def _shortened(items: list[str]) -> str:
     shown = ",".join(items[:_SHOWN])
     return f"{shown} + {len(items) - _SHOWN} more..." if len(items) > _SHOWN else shown
-
-
-def _containers(obj: Object) -> Cells:
-    containers = ((_spec(obj).get("template") or {}).get("spec") or {}).get("containers") or []
-    return [",".join(str(c.get(k, "")) for c in containers) for k in ("name", "image")]
 
 
 def _ingress_points(obj: Object) -> list[str]:
@@ -76,7 +69,7 @@ def _service(obj: Object) -> Cells:
         _external_ip(obj),
         ",".join(map(_service_port, spec.get("ports") or ())) or "<none>",
         age(obj),
-        _labels(spec.get("selector")),
+        labels_cell(spec.get("selector")),
     ]
 
 
@@ -177,7 +170,7 @@ def _deployment(obj: Object) -> Cells:
         status.get("updatedReplicas", 0),
         status.get("availableReplicas", 0),
         age(obj),
-        *_containers(obj),
+        *template_containers(obj),
         format_label_selector(_spec(obj).get("selector")),
     ]
 
@@ -190,7 +183,7 @@ def _replicaset(obj: Object) -> Cells:
         status.get("replicas", 0),
         status.get("readyReplicas", 0),
         age(obj),
-        *_containers(obj),
+        *template_containers(obj),
         format_label_selector(_spec(obj).get("selector")),
     ]
 
@@ -204,9 +197,9 @@ def _daemonset(obj: Object) -> Cells:
     return [
         _name(obj),
         *(status.get(c, 0) for c in counters),
-        _labels(template.get("nodeSelector")),
+        labels_cell(template.get("nodeSelector")),
         age(obj),
-        *_containers(obj),
+        *template_containers(obj),
         format_label_selector(_spec(obj).get("selector")),
     ]
 
@@ -257,6 +250,18 @@ _CELLS: dict[str, Callable[[Object], Cells]] = {
     "IngressClass": _ingressclass,
     "NetworkPolicy": lambda o: [_name(o), format_label_selector(_spec(o).get("podSelector")), age(o)],
     "Lease": lambda o: [_name(o), _spec(o).get("holderIdentity") or "", age(o)],
+    "ReplicationController": workloads.replicationcontroller,
+    "StatefulSet": workloads.statefulset,
+    "ControllerRevision": workloads.controllerrevision,
+    "Job": workloads.job,
+    "CronJob": workloads.cronjob,
+    "PodDisruptionBudget": workloads.poddisruptionbudget,
+    "ResourceQuota": workloads.resourcequota,
+    "PriorityClass": workloads.priorityclass,
+    "RoleBinding": workloads.rolebinding,
+    "ClusterRoleBinding": workloads.rolebinding,
+    "ServiceCIDR": workloads.servicecidr,
+    "IPAddress": workloads.ipaddress,
 }
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from podwalk.api.meta import Object
+from podwalk.apiserver.strategy.validation.addresses import validate_ipaddress, validate_servicecidr
+from podwalk.apiserver.strategy.validation.batch import validate_cronjob, validate_job
 from podwalk.apiserver.strategy.validation.core import (
     validate_configmap,
     validate_named,
@@ -27,7 +29,19 @@ from podwalk.apiserver.strategy.validation.networking import (
     validate_networkpolicy,
 )
 from podwalk.apiserver.strategy.validation.pods import validate_pod
+from podwalk.apiserver.strategy.validation.policy import (
+    validate_poddisruptionbudget,
+    validate_priorityclass,
+    validate_role,
+    validate_rolebinding,
+)
+from podwalk.apiserver.strategy.validation.quotas import validate_limitrange, validate_resourcequota
 from podwalk.apiserver.strategy.validation.service import validate_service
+from podwalk.apiserver.strategy.validation.statefulsets import (
+    validate_controllerrevision,
+    validate_replicationcontroller,
+    validate_statefulset,
+)
 from podwalk.apiserver.strategy.validation.workloads import (
     validate_daemonset,
     validate_deployment,
@@ -52,6 +66,21 @@ _BY_KIND: dict[str, Callable[[Object, Object | None, str], list[Cause]]] = {
     "Secret": validate_secret,
     "Service": validate_service,
     "ServiceAccount": validate_named,
+    "StatefulSet": validate_statefulset,
+    "ControllerRevision": validate_controllerrevision,
+    "ReplicationController": validate_replicationcontroller,
+    "Job": validate_job,
+    "CronJob": validate_cronjob,
+    "PodDisruptionBudget": validate_poddisruptionbudget,
+    "PriorityClass": validate_priorityclass,
+    "Role": validate_role,
+    "ClusterRole": validate_role,
+    "RoleBinding": validate_rolebinding,
+    "ClusterRoleBinding": validate_rolebinding,
+    "ResourceQuota": validate_resourcequota,
+    "LimitRange": validate_limitrange,
+    "IPAddress": validate_ipaddress,
+    "ServiceCIDR": validate_servicecidr,
 }
 
 

@@ -9,6 +9,7 @@ import base64
 import binascii
 from typing import Any
 
+from podwalk.api import meta
 from podwalk.api.meta import Object
 from podwalk.apiserver.strategy.validation import fields
 from podwalk.apiserver.strategy.validation.fields import Cause
@@ -61,7 +62,7 @@ def validate_configmap(obj: Object, old: Object | None, subresource: str) -> lis
     size = sum(len(v.encode()) for v in data.values()) + sum(map(_decoded_length, binary.values()))
     if size > _MAX_BYTES:
         causes.append(fields.too_long("[]", _MAX_BYTES))
-    return causes + ([] if old is None else _kept_data(obj, old, "data", "binaryData"))
+    return causes if old is None else _kept_data(obj, old, "data", "binaryData") + causes
 
 
 def validate_secret(obj: Object, old: Object | None, subresource: str) -> list[Cause]:
@@ -73,12 +74,16 @@ def validate_secret(obj: Object, old: Object | None, subresource: str) -> list[C
         causes += fields.each(f"data[{key}]", key, fields.config_key(str(key)))
     if sum(map(_decoded_length, data.values())) > _MAX_BYTES:
         causes.append(fields.too_long("data", _MAX_BYTES))
+    if obj.get("type") == "kubernetes.io/service-account-token":
+        name = "kubernetes.io/service-account.name"
+        if not meta.annotations(obj).get(name):
+            causes.append(fields.required(f"metadata.annotations[{name}]"))
     causes += [fields.required(f"data[{k}]") for k in _NEEDED.get(str(obj.get("type")), ()) if k not in data]
     if obj.get("type") == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
         causes += [fields.required(f"data[{k}]") for k in ("username", "password")]
     if old is None:
         return causes
-    return causes + immutable("type", obj.get("type"), old.get("type")) + _kept_data(obj, old, "data")
+    return immutable("type", obj.get("type"), old.get("type")) + _kept_data(obj, old, "data") + causes
 
 
 def validate_namespace(obj: Object, old: Object | None, subresource: str) -> list[Cause]:
@@ -93,11 +98,13 @@ def _taints(taints: list[Object]) -> list[Cause]:
     for index, taint in enumerate(taints):
         at, key, value = f"spec.taints[{index}]", str(taint.get("key") or ""), str(taint.get("value") or "")
         causes += fields.each(f"{at}.key", key, fields.qualified_name(key))
-        causes += fields.each(f"{at}.value", value, fields.label_value(value))
+        if wrong := fields.label_value(value):
+            causes.append(fields.invalid(f"{at}.value", value, ";".join(wrong)))
         causes += fields.one_of(f"{at}.effect", taint.get("effect"), _EFFECTS)
         same = (key, taint.get("effect"))
         if same in seen:
-            causes.append(fields.duplicate(at, taint))
+            shown = {"Key": key, "Value": value, "Effect": taint.get("effect"), "TimeAdded": taint.get("timeAdded")}
+            causes.append(fields.duplicate(at, shown, "taints must be unique by key and effect pair"))
         seen.add(same)
     return causes
 
@@ -112,6 +119,9 @@ def validate_node(obj: Object, old: Object | None, subresource: str) -> list[Cau
     for index, value in enumerate(ranges):
         wrong = [w for w in fields.cidr(value) if "bits set" not in w]
         causes += fields.each(f"spec.podCIDRs[{index}]", value, wrong)
+    if len(ranges) > 2 or (len(ranges) == 2 and len({":" in str(r) for r in ranges}) == 1):
+        text = "may specify no more than one CIDR for each IP family"
+        causes.append(fields.invalid("spec.podCIDRs", ranges, text))
     if old is None:
         return causes
     before = mapping(old.get("spec"))

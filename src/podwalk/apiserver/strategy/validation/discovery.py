@@ -13,6 +13,7 @@ from podwalk.apiserver.strategy.validation.fields import Cause
 from podwalk.apiserver.strategy.validation.metadata import immutable, items, mapping, objects, validate_metadata
 
 _TYPES = ("FQDN", "IPv4", "IPv6")
+_MAX_HINTS = 8
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _MAX_ENDPOINTS, _MAX_ADDRESSES, _MAX_PORTS = 1000, 100, 20000
 
@@ -41,6 +42,23 @@ def _endpoint(endpoint: Object, at: str, kind: str) -> list[Cause]:
         causes += fields.each(f"{at}.nodeName", node, fields.dns_subdomain(str(node)))
     if host := endpoint.get("hostname"):
         causes += fields.each(f"{at}.hostname", host, fields.dns_label(str(host)))
+    hints = mapping(endpoint.get("hints"))
+    return causes + _hints(hints, f"{at}.hints", "forZones") + _hints(hints, f"{at}.hints", "forNodes")
+
+
+def _hints(hints: Object, at: str, kind: str) -> list[Cause]:
+    found = objects(hints.get(kind))
+    if len(found) > _MAX_HINTS:
+        return [fields.too_many(f"{at}.{kind}", len(found), _MAX_HINTS)]
+    causes: list[Cause] = []
+    seen: set[str] = set()
+    for index, hint in enumerate(found):
+        field, name = f"{at}.{kind}[{index}].name", str(hint.get("name") or "")
+        if name in seen:
+            causes.append(fields.duplicate(field, name))
+        seen.add(name)
+        rule = fields.label_value if kind == "forZones" else fields.dns_subdomain
+        causes += fields.each(field, name, rule(name))
     return causes
 
 
@@ -89,7 +107,14 @@ def validate_endpoints(obj: Object, old: Object | None, subresource: str) -> lis
         for name in ("addresses", "notReadyAddresses"):
             for number, address in enumerate(objects(subset.get(name))):
                 ip = str(address.get("ip") or "")
-                causes += fields.each(f"{at}.{name}[{number}].ip", ip, fields.ip(ip) or fields.ordinary_ip(ip))
+                where = f"{at}.{name}[{number}]"
+                causes += fields.each(f"{where}.ip", ip, fields.ip(ip))
+                if host := address.get("hostname"):
+                    causes += fields.each(f"{where}.hostname", host, fields.dns_label(str(host)))
+                if node := address.get("nodeName"):
+                    causes += fields.each(f"{where}.nodeName", node, fields.dns_subdomain(str(node)))
+                if not fields.ip(ip):
+                    causes += fields.each(f"{where}.ip", ip, fields.ordinary_ip(ip))
         ports = objects(subset.get("ports"))
         for number, port in enumerate(ports):
             where, name = f"{at}.ports[{number}]", str(port.get("name") or "")
@@ -100,6 +125,8 @@ def validate_endpoints(obj: Object, old: Object | None, subresource: str) -> lis
             value = port.get("port", 0)
             causes += fields.each(f"{where}.port", value, fields.port_number(value))
             causes += fields.one_of(f"{where}.protocol", port.get("protocol"), _PROTOCOLS)
+            if application := port.get("appProtocol"):
+                causes += fields.each(f"{where}.appProtocol", application, fields.qualified_name(str(application)))
     return causes
 
 
@@ -110,4 +137,6 @@ def validate_lease(obj: Object, old: Object | None, subresource: str) -> list[Ca
     spec = mapping(obj.get("spec"))
     if isinstance(seconds := spec.get("leaseDurationSeconds"), int) and seconds <= 0:
         causes.append(fields.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
+    if isinstance(changes := spec.get("leaseTransitions"), int) and changes < 0:
+        causes.append(fields.invalid("spec.leaseTransitions", changes, fields.NON_NEGATIVE))
     return causes

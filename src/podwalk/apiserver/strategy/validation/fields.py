@@ -16,6 +16,7 @@ _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _KEY = "[-._a-zA-Z0-9]+"
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _BAD_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _BAD_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 PORT_RANGE = "must be between 1 and 65535, inclusive"
@@ -38,15 +39,21 @@ def invalid(field: str, value: Any, detail: str) -> Cause:
     return cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}", field)
 
 
+def invalid_only(field: str, detail: str) -> Cause:
+    """A rule that is broken, where the value is not worth printing (field.OmitValueType)."""
+    return cause("FieldValueInvalid", f"Invalid value: {detail}", field)
+
+
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> Cause:
     """A value outside an enumeration; ``supported`` in the order in which Kubernetes lists it."""
     allowed = ", ".join(f'"{s}"' for s in supported)
     return cause("FieldValueNotSupported", f"Unsupported value: {shown(value)}: supported values: {allowed}", field)
 
 
-def duplicate(field: str, value: Any) -> Cause:
+def duplicate(field: str, value: Any, detail: str = "") -> Cause:
     """A value that appeared before in a list of unique values."""
-    return cause("FieldValueDuplicate", f"Duplicate value: {shown(value)}", field)
+    told = f"Duplicate value: {shown(value)}"
+    return cause("FieldValueDuplicate", f"{told}: {detail}" if detail else told, field)
 
 
 def forbidden(field: str, detail: str) -> Cause:
@@ -231,6 +238,26 @@ def cidr(value: Any) -> list[str]:
 def each(field: str, value: Any, wrong: Iterable[str]) -> list[Cause]:
     """One Invalid per complaint."""
     return [invalid(field, value, w) for w in wrong]
+
+
+def domain_prefixed_path(field: str, value: str) -> list[Cause]:
+    """The complaints about a path such as ``acme.io/foo`` (IsDomainPrefixedPath)."""
+    if not value:
+        return [required(field)]
+    host, _, path = value.partition("/")
+    if not host or not path:
+        return [invalid(field, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    causes = each(field, host, dns_subdomain(host))
+    if not _matches(_HTTP_PATH, path):
+        causes.append(invalid(field, path, f"Invalid path (regex used for validation is '{_HTTP_PATH}')"))
+    return causes
+
+
+def path_segment(value: str) -> list[str]:
+    """What is wrong with a name that becomes one segment of a URL (path.IsValidPathSegmentName)."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{bad}'" for bad in ("/", "%") if bad in value]
 
 
 def one_of(field: str, value: Any, supported: Iterable[str]) -> list[Cause]:

@@ -46,8 +46,8 @@ def validate_labels(labels: Any, field: str) -> list[Cause]:
     return causes
 
 
-def _annotations(annotations: Any) -> list[Cause]:
-    field = "metadata.annotations"
+def validate_annotations(annotations: Any, field: str) -> list[Cause]:
+    """Keys and size of an annotation map."""
     causes: list[Cause] = []
     for key in strings(annotations):
         causes += fields.each(field, key, fields.qualified_name(key.lower()))
@@ -69,13 +69,24 @@ def _finalizers(finalizers: Any) -> list[Cause]:
 
 def _owners(owners: Any) -> list[Cause]:
     causes: list[Cause] = []
+    controller = ""
     for index, owner in enumerate(objects(owners)):
         field = f"metadata.ownerReferences[{index}]"
+        if not owner.get("apiVersion"):
+            causes.append(fields.invalid(f"{field}.apiVersion", "", "version must not be empty"))
         for name in ("kind", "name", "uid"):
             if not owner.get(name):
                 causes.append(fields.invalid(f"{field}.{name}", owner.get(name) or "", "must not be empty"))
-        if not owner.get("apiVersion"):
-            causes.append(fields.invalid(f"{field}.apiVersion", "", "version must not be empty"))
+        if not owner.get("controller"):
+            continue
+        named = f"{owner.get('kind', '')}/{owner.get('name', '')}"
+        if controller:
+            text = (
+                'Only one reference can have Controller set to true. Found "true" in references for '
+                f"{controller} and {named}"
+            )
+            causes.append(fields.invalid("metadata.ownerReferences", owners, text))
+        controller = controller or named
     return causes
 
 
@@ -93,7 +104,7 @@ def validate_metadata(obj: Object, name_rule: Callable[[str], list[str]]) -> lis
     elif not prefix:
         causes.append(fields.required("metadata.name", "name or generateName is required"))
     causes += validate_labels(metadata.get("labels"), "metadata.labels")
-    causes += _annotations(metadata.get("annotations"))
+    causes += validate_annotations(metadata.get("annotations"), "metadata.annotations")
     causes += _owners(metadata.get("ownerReferences"))
     causes += _finalizers(metadata.get("finalizers"))
     return causes

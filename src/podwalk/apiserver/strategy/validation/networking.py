@@ -6,9 +6,9 @@ Upstream: pkg/apis/networking/validation/validation.go.
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import Any
 
+from podwalk.api import meta
 from podwalk.api.meta import Object
 from podwalk.apiserver.strategy.validation import fields
 from podwalk.apiserver.strategy.validation.fields import Cause
@@ -21,6 +21,7 @@ from podwalk.apiserver.strategy.validation.metadata import (
     validate_selector,
 )
 
+_OLD_CLASS = "kubernetes.io/ingress.class"
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _BAD_IN_PATH = ("//", "/./", "/../", "%2f", "%2F")
 _BAD_AT_END = ("/..", "/.")
@@ -35,13 +36,23 @@ def _host(host: str, at: str) -> list[Cause]:
     return fields.each(at, host, rule(host))
 
 
+def _resource_backend(resource: Object, at: str) -> list[Cause]:
+    group = str(resource.get("apiGroup") or "")
+    causes = fields.each(f"{at}.apiGroup", group, fields.dns_subdomain(group)) if group else []
+    for name in ("kind", "name"):
+        value = str(resource.get(name) or "")
+        wrong = fields.each(f"{at}.{name}", value, fields.path_segment(value))
+        causes += wrong if value else [fields.required(f"{at}.{name}")]
+    return causes
+
+
 def _backend(backend: Any, at: str) -> list[Cause]:
     backend = mapping(backend)
     service, resource = backend.get("service"), backend.get("resource")
     if service is not None and resource is not None:
         return [fields.invalid(at, "", "cannot set both resource and service backends")]
     if resource is not None:
-        return [fields.required(f"{at}.resource.{n}") for n in ("kind", "name") if not mapping(resource).get(n)]
+        return _resource_backend(mapping(resource), f"{at}.resource")
     if service is None:
         return [fields.invalid(at, "", "resource or service backend is required")]
     causes: list[Cause] = []
@@ -107,9 +118,8 @@ def _tls(spec: Object) -> list[Cause]:
 
 def validate_ingress(obj: Object, old: Object | None, subresource: str) -> list[Cause]:
     """The complaints about an Ingress."""
-    del old
     if subresource:
-        return []
+        return _ingress_status(obj)
     spec = mapping(obj.get("spec"))
     causes = validate_metadata(obj, fields.dns_subdomain)
     rules = objects(spec.get("rules"))
@@ -121,8 +131,52 @@ def validate_ingress(obj: Object, old: Object | None, subresource: str) -> list[
     for index, rule in enumerate(rules):
         causes += _rule(rule, f"spec.rules[{index}]")
     causes += _tls(spec)
-    if (name := spec.get("ingressClassName")) is not None:
+    name, annotated = spec.get("ingressClassName"), meta.annotations(obj).get(_OLD_CLASS)
+    if name is not None:
         causes += fields.each("spec.ingressClassName", name, fields.dns_subdomain(str(name)))
+    if old is None and name is not None and annotated is not None and annotated != name:
+        text = "must match `ingressClassName` when both are specified"
+        causes.append(fields.invalid(f"annotations.{_OLD_CLASS}", annotated, text))
+    return causes
+
+
+def _ingress_status(obj: Object) -> list[Cause]:
+    causes: list[Cause] = []
+    points = mapping(mapping(obj.get("status")).get("loadBalancer")).get("ingress")
+    for index, point in enumerate(objects(points)):
+        at = f"status.loadBalancer.ingress[{index}]"
+        if point.get("ip"):
+            causes += fields.each(f"{at}.ip", point["ip"], fields.ip(point["ip"]))
+        if host := str(point.get("hostname") or ""):
+            causes += fields.each(f"{at}.hostname", host, fields.dns_subdomain(host))
+            if not fields.ip(host):
+                causes.append(fields.invalid(f"{at}.hostname", host, "must be a DNS name, not an IP address"))
+    return causes
+
+
+def _class_parameters(parameters: Any) -> list[Cause]:
+    if parameters is None:
+        return []
+    given, field = mapping(parameters), "spec.parameters"
+    causes: list[Cause] = []
+    if group := str(given.get("apiGroup") or ""):
+        causes += fields.each(f"{field}.apiGroup", group, fields.dns_subdomain(group))
+    for name in ("kind", "name"):
+        value = str(given.get(name) or "")
+        if value:
+            causes += fields.each(f"{field}.{name}", value, fields.path_segment(value))
+        else:
+            causes.append(fields.required(f"{field}.{name}"))
+    scope, namespace = given.get("scope"), given.get("namespace")
+    if scope is None:
+        causes.append(fields.required(f"{field}.scope"))
+    elif scope not in ("Cluster", "Namespace"):
+        causes.append(fields.not_supported(f"{field}.scope", scope, ("Cluster", "Namespace")))
+    if scope == "Namespace" and not namespace:
+        text = "`parameters.scope` is set to 'Namespace'"
+        causes.append(fields.required(f"{field}.namespace", text))
+    if scope == "Cluster" and namespace is not None:
+        causes.append(fields.forbidden(f"{field}.namespace", "`parameters.scope` is set to 'Cluster'"))
     return causes
 
 
@@ -132,11 +186,10 @@ def validate_ingressclass(obj: Object, old: Object | None, subresource: str) -> 
     spec = mapping(obj.get("spec"))
     causes = validate_metadata(obj, fields.dns_subdomain)
     controller = str(spec.get("controller") or "")
-    if not controller:
-        causes.append(fields.required("spec.controller"))
-    elif not re.fullmatch(r"[^/]+/.+", controller) or fields.dns_subdomain(controller.partition("/")[0]):
-        text = 'must be a domain-prefixed path (such as "acme.io/foo")'
-        causes.append(fields.invalid("spec.controller", controller, text))
+    if len(controller) > 250:
+        causes.append(fields.too_long("spec.controller", 250))
+    causes += fields.domain_prefixed_path("spec.controller", controller)
+    causes += _class_parameters(spec.get("parameters"))
     if old is not None:
         causes += immutable("spec.controller", spec.get("controller"), mapping(old.get("spec")).get("controller"))
     return causes

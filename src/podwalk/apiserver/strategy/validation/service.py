@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 
+from podwalk.api import meta
 from podwalk.api.meta import Object
 from podwalk.apiserver.strategy.service_types import carry_over, drop_with_type
 from podwalk.apiserver.strategy.validation import fields
@@ -117,10 +118,37 @@ def _load_balancer_fields(spec: Object) -> list[Cause]:
         for index, value in enumerate(ranges):
             wrong = [w for w in fields.cidr(str(value).strip()) if "bits set" not in w]
             causes += fields.each(f"{field}[{index}]", value, wrong)
-    for name in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
-        if not balanced and spec.get(name) is not None:
-            causes.append(fields.forbidden(f"spec.{name}", _ONLY_LOAD_BALANCER))
+    if balanced and spec.get("allocateLoadBalancerNodePorts") is None:
+        causes.append(fields.required("spec.allocateLoadBalancerNodePorts"))
+    if not balanced and spec.get("allocateLoadBalancerNodePorts") is not None:
+        causes.append(fields.forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_LOAD_BALANCER))
+    return causes + _load_balancer_class(spec, None)
+
+
+def _load_balancer_class(spec: Object, old_spec: Object | None) -> list[Cause]:
+    field, name = "spec.loadBalancerClass", spec.get("loadBalancerClass")
+    balanced = spec.get("type") == "LoadBalancer"
+    causes: list[Cause] = []
+    was_balanced = old_spec is not None and old_spec.get("type") == "LoadBalancer"
+    if balanced and was_balanced and name != mapping(old_spec).get("loadBalancerClass"):
+        causes.append(fields.invalid(field, name, "may not change once set"))
+    if balanced and name is not None:
+        causes += fields.each(field, name, fields.qualified_name(str(name)))
+    elif name is not None:
+        causes.append(fields.forbidden(field, _ONLY_LOAD_BALANCER))
     return causes
+
+
+def _kept_family(spec: Object, old_spec: Object) -> list[Cause]:
+    """The primary family never changes, except when the Service comes from or goes to ExternalName."""
+    if "ExternalName" in (spec.get("type"), old_spec.get("type")):
+        return []
+    families, before = items(spec.get("ipFamilies")), items(old_spec.get("ipFamilies"))
+    if not before or not families:
+        return []  # what an update leaves out, the allocator puts back
+    if families[0] != before[0]:
+        return [fields.invalid("spec.ipFamilies[0]", families, "may not change once set")]
+    return []
 
 
 def _traffic(spec: Object) -> list[Cause]:
@@ -166,13 +194,25 @@ def _settled(spec: Object, old_spec: Object | None) -> Object:
     return settled
 
 
+def _topology(obj: Object) -> list[Cause]:
+    hints, mode = (meta.annotations(obj).get(f"service.kubernetes.io/topology-{n}") for n in ("aware-hints", "mode"))
+    if hints is None or mode is None or hints == mode:
+        return []
+    field = "metadata.annotations[service.kubernetes.io/topology-mode]"
+    text = "must match annotations[service.kubernetes.io/topology-aware-hints] when both are specified"
+    return [fields.invalid(field, mode, text)]
+
+
 def validate_service(obj: Object, old: Object | None, subresource: str) -> list[Cause]:
     """The complaints about a Service."""
     if subresource:
         return _status(obj)
     old_spec = None if old is None else mapping(old.get("spec"))
     spec = _settled(mapping(obj.get("spec")), old_spec)
-    causes = validate_metadata(obj, fields.dns_label) + _by_type(spec)
+    causes: list[Cause] = []
+    if old_spec is not None:
+        causes += _kept_family(spec, old_spec) + _load_balancer_class(spec, old_spec)
+    causes += validate_metadata(obj, fields.dns_label) + _topology(obj) + _by_type(spec)
     ports, names = objects(spec.get("ports")), set[str]()
     for index, port in enumerate(ports):
         causes += _port(port, f"spec.ports[{index}]", needs_name=len(ports) > 1, names=names)

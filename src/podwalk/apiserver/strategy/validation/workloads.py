@@ -24,7 +24,8 @@ _MISMATCH = "`selector` does not match template `labels`"
 _TEMPLATE = "spec.template"
 
 
-def _non_negative(spec: Object, *names: str) -> list[Cause]:
+def non_negative(spec: Object, *names: str) -> list[Cause]:
+    """Fields of a spec that may not be below zero."""
     return [
         fields.invalid(f"spec.{n}", spec[n], fields.NON_NEGATIVE)
         for n in names
@@ -42,7 +43,7 @@ def _selector(spec: Object, empty_text: str, *, needed: bool) -> list[Cause]:
     return causes
 
 
-def _template(spec: Object) -> list[Cause]:
+def _template(spec: Object, kind: str) -> list[Cause]:
     template = mapping(spec.get("template"))
     labels = mapping(template.get("metadata")).get("labels")
     causes: list[Cause] = []
@@ -54,10 +55,14 @@ def _template(spec: Object) -> list[Cause]:
     policy = mapping(template.get("spec")).get("restartPolicy")
     if policy in ("OnFailure", "Never"):
         causes.append(fields.not_supported(f"{_TEMPLATE}.spec.restartPolicy", policy, ("Always",)))
+    if mapping(template.get("spec")).get("activeDeadlineSeconds") is not None:
+        text = f"activeDeadlineSeconds in {kind} is not Supported"
+        causes.append(fields.forbidden(f"{_TEMPLATE}.spec.activeDeadlineSeconds", text))
     return causes
 
 
-def _amount(value: Any, field: str) -> list[Cause]:
+def int_or_percent(value: Any, field: str) -> list[Cause]:
+    """An IntOrString that may be a number or a percentage (ValidatePositiveIntOrPercent)."""
     if isinstance(value, int) and value < 0:
         return [fields.invalid(field, value, fields.NON_NEGATIVE)]
     if isinstance(value, str) and not (value.endswith("%") and value[:-1].isdigit()):
@@ -66,10 +71,17 @@ def _amount(value: Any, field: str) -> list[Cause]:
     return []
 
 
+def over_hundred_percent(value: Any, field: str) -> list[Cause]:
+    """A percentage above 100 (IsNotMoreThan100Percent)."""
+    if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit() and int(value[:-1]) > 100:
+        return [fields.invalid(field, value, "must not be greater than 100%")]
+    return []
+
+
 def _rolling(strategy: Object, field: str) -> list[Cause]:
     rolling = mapping(strategy.get("rollingUpdate"))
     unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
-    causes = _amount(unavailable, f"{field}.maxUnavailable") + _amount(surge, f"{field}.maxSurge")
+    causes = int_or_percent(unavailable, f"{field}.maxUnavailable") + int_or_percent(surge, f"{field}.maxSurge")
     if unavailable in (0, "0%") and surge in (0, "0%"):
         text = "may not be 0 when `maxSurge` is 0"
         causes.append(fields.invalid(f"{field}.maxUnavailable", unavailable, text))
@@ -89,7 +101,7 @@ def _deployment_strategy(spec: Object) -> list[Cause]:
 
 def _deadline(spec: Object) -> list[Cause]:
     deadline = spec.get("progressDeadlineSeconds")
-    causes = _non_negative(spec, "progressDeadlineSeconds")
+    causes = non_negative(spec, "progressDeadlineSeconds")
     if isinstance(deadline, int) and deadline <= (spec.get("minReadySeconds") or 0):
         causes.append(fields.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
     return causes
@@ -107,12 +119,12 @@ def validate_deployment(obj: Object, old: Object | None, subresource: str) -> li
     """The complaints about a Deployment."""
     spec = mapping(obj.get("spec"))
     if subresource:
-        return _non_negative(spec, "replicas") if subresource == "scale" else []
-    causes = validate_metadata(obj, fields.dns_subdomain) + _non_negative(spec, "replicas")
+        return non_negative(spec, "replicas") if subresource == "scale" else []
+    causes = validate_metadata(obj, fields.dns_subdomain) + non_negative(spec, "replicas")
     causes += _selector(spec, "empty selector is invalid for deployment", needed=True)
-    causes += _template(spec)
+    causes += _template(spec, "ReplicaSet")
     causes += _deployment_strategy(spec)
-    causes += _non_negative(spec, "minReadySeconds", "revisionHistoryLimit")
+    causes += non_negative(spec, "minReadySeconds", "revisionHistoryLimit")
     return causes + _deadline(spec) + _kept_selector(obj, old)
 
 
@@ -120,10 +132,10 @@ def validate_replicaset(obj: Object, old: Object | None, subresource: str) -> li
     """The complaints about a ReplicaSet."""
     spec = mapping(obj.get("spec"))
     if subresource:
-        return _non_negative(spec, "replicas") if subresource == "scale" else []
-    causes = validate_metadata(obj, fields.dns_subdomain) + _non_negative(spec, "replicas", "minReadySeconds")
+        return non_negative(spec, "replicas") if subresource == "scale" else []
+    causes = validate_metadata(obj, fields.dns_subdomain) + non_negative(spec, "replicas", "minReadySeconds")
     causes += _selector(spec, "empty selector is invalid for deployment", needed=True)
-    return causes + _template(spec) + _kept_selector(obj, old)
+    return causes + _template(spec, "ReplicaSet") + _kept_selector(obj, old)
 
 
 def validate_daemonset(obj: Object, old: Object | None, subresource: str) -> list[Cause]:
@@ -132,8 +144,8 @@ def validate_daemonset(obj: Object, old: Object | None, subresource: str) -> lis
         return []
     spec = mapping(obj.get("spec"))
     causes = validate_metadata(obj, fields.dns_subdomain)
-    causes += _selector(spec, "empty selector is invalid for daemonset", needed=False) + _template(spec)
-    causes += _non_negative(spec, "minReadySeconds", "revisionHistoryLimit")
+    causes += _selector(spec, "empty selector is invalid for daemonset", needed=False) + _template(spec, "DaemonSet")
+    causes += non_negative(spec, "minReadySeconds", "revisionHistoryLimit")
     strategy = mapping(spec.get("updateStrategy"))
     kind = strategy.get("type") or "RollingUpdate"
     if kind not in ("OnDelete", "RollingUpdate"):
