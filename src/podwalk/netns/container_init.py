@@ -59,6 +59,11 @@ def start(channel: Channel, streams: Streams, spec: "ContainerSpec") -> int:
             _mount(source, mount)
         rootfs.leave_old_root()
         _make_cwd(spec)
+        if spec.read_only_root:
+            sc.set_read_only("/", recursive=False)
+
+        if spec.hold_signals:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
     return _become(channel, streams, spec, spec.argv, spec.env, enter)
 
@@ -87,6 +92,8 @@ def _become(
         environment = {"PATH": DEFAULT_PATH, "HOME": "/" if spec.uid else "/root", **env}
         program = find_program(argv, environment["PATH"])
         _become_user(spec)
+        if spec.no_new_privileges:
+            sc.prctl(sc.PR_SET_NO_NEW_PRIVS, 1)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         os.execve(program, argv, environment)

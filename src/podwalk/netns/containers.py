@@ -12,6 +12,7 @@ import termios
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 from podwalk.netns import container_init, guard
 from podwalk.netns import syscalls as sc
@@ -22,10 +23,14 @@ from podwalk.netns.process import Channel, spawn
 
 __all__ = [
     "ALL_CAPABILITIES", "DEFAULT_CAPABILITIES", "ContainerProcess", "ContainerSpec", "ContainerStartError", "Mount",
-    "exec_in_container", "release", "resize", "root_path", "signal", "start_container",
+    "Pids", "exec_in_container", "release", "resize", "root_path", "signal", "start_container",
 ]  # fmt: skip
 
-_POD_NAMESPACES = sc.CLONE_NEWNET | sc.CLONE_NEWIPC | sc.CLONE_NEWUTS | sc.CLONE_NEWPID
+_POD_NAMESPACES = sc.CLONE_NEWNET | sc.CLONE_NEWIPC | sc.CLONE_NEWUTS
+_EXEC_NAMESPACES = _POD_NAMESPACES | sc.CLONE_NEWPID | sc.CLONE_NEWNS | sc.CLONE_NEWCGROUP
+
+# Whose processes a container sees: its own alone, the Pod's, those of another container, or the node's.
+Pids = Literal["own", "pod", "target", "node"]
 
 
 class ContainerStartError(Exception):
@@ -43,7 +48,12 @@ class Mount:
 
 @dataclass
 class ContainerSpec:
-    """All that it takes to start a container. `files` are placed in its root, `image` is "default" or "minimal"."""
+    """All that it takes to start a container. `files` are placed in its root, `image` is "default" or "minimal".
+
+    `pids` "target" joins the pid namespace of the process behind `target_pidfd`. `no_new_privileges` is
+    allowPrivilegeEscalation: false. With `hold_signals` the program begins with SIGTERM and SIGINT blocked: as pid 1 it
+    would lose those that come before its handlers are there.
+    """
 
     sandbox: PodSandbox
     container_id: str
@@ -60,6 +70,11 @@ class ContainerSpec:
     tty: bool = False
     stdin: bool = False
     image: str = "default"
+    pids: Pids = "own"
+    target_pidfd: int = -1
+    read_only_root: bool = False
+    no_new_privileges: bool = False
+    hold_signals: bool = False
 
 
 @dataclass
@@ -79,12 +94,20 @@ class ContainerProcess:
 
 
 def start_container(spec: ContainerSpec) -> ContainerProcess:
-    """Build the container's root and start its program. Raises ContainerStartError; takes about 10 ms."""
+    """Build the container's root and start its program. Raises ContainerStartError; takes about 10 ms.
+
+    The program is pid 1 of a pid namespace of its own (unless ``spec.pids`` says otherwise): the kernel ignores signals
+    that it does not handle, and its end takes all its processes along.
+    """
     guard.refuse_host()
 
     def prepare() -> None:
-        sc.setns(spec.sandbox.pidfd, _POD_NAMESPACES)
-        sc.unshare(sc.CLONE_NEWNS | sc.CLONE_NEWCGROUP)
+        shared = sc.CLONE_NEWPID if spec.pids == "pod" else 0
+        sc.setns(spec.sandbox.pidfd, _POD_NAMESPACES | shared)
+        if spec.pids == "target":
+            sc.setns(spec.target_pidfd, sc.CLONE_NEWPID)
+        own = sc.CLONE_NEWPID if spec.pids == "own" else 0
+        sc.unshare(sc.CLONE_NEWNS | sc.CLONE_NEWCGROUP | own)
 
     def child(channel: Channel, streams: Streams) -> int:
         return container_init.start(channel, streams, spec)
@@ -105,7 +128,7 @@ def exec_in_container(
     spec = container.spec
 
     def prepare() -> None:
-        sc.setns(container.pidfd, _POD_NAMESPACES | sc.CLONE_NEWNS | sc.CLONE_NEWCGROUP)
+        sc.setns(container.pidfd, _EXEC_NAMESPACES)
 
     def child(channel: Channel, streams: Streams) -> int:
         return container_init.execute(channel, streams, spec, argv, env)

@@ -52,17 +52,15 @@ def run_in_sandbox(
     (and without `input` gives no stdin). `env` is added to a plain environment. Raises TimeoutError after killing the
     command, ProcessLookupError when there is no such sandbox.
     """
-    _require_process(init_pid)
-    order = {"init": init_pid, "node": node_pid, "argv": list(argv), "env": _environment(env)}
-    source = str(Path(__file__).resolve().parents[2])
-    # -I and -S: neither the learner's directory nor site-packages can change what is imported, and it starts fast.
-    code = f"import sys; sys.path.insert(0, {source!r}); from podwalk.netns.enter import main; main(sys.argv[1])"
-    helper = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", code, json.dumps(order)],
-        stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL if capture and stdin is None else stdin,
-        stdout=subprocess.PIPE if capture else stdout,
-        stderr=subprocess.PIPE if capture else stderr,
-        start_new_session=capture,
+    helper = _helper(
+        init_pid,
+        argv,
+        node_pid,
+        env,
+        subprocess.PIPE if input is not None else subprocess.DEVNULL if capture and stdin is None else stdin,
+        subprocess.PIPE if capture else stdout,
+        subprocess.PIPE if capture else stderr,
+        new_session=capture,
     )
     try:
         if not capture and input is None:
@@ -73,6 +71,40 @@ def run_in_sandbox(
     finally:
         _end(helper, group=capture)
     return Completed(_shell_code(helper.returncode), out or b"", err or b"")
+
+
+def start_in_sandbox(init_pid: int, argv: Sequence[str], *, node_pid: int | None = None) -> subprocess.Popen[bytes]:
+    """Start `argv` as `run_in_sandbox` does, with pipes for stdin, stdout and stderr, and let it run beside us.
+
+    It ends with the thread that started it. Raises ProcessLookupError when there is no such sandbox.
+    """
+    pipe = subprocess.PIPE
+    return _helper(init_pid, argv, node_pid, None, pipe, pipe, pipe, new_session=True)
+
+
+def _helper(
+    init_pid: int,
+    argv: Sequence[str],
+    node_pid: int | None,
+    env: Mapping[str, str] | None,
+    stdin: int | None,
+    stdout: int | None,
+    stderr: int | None,
+    *,
+    new_session: bool,
+) -> subprocess.Popen[bytes]:
+    _require_process(init_pid)
+    order = {"init": init_pid, "node": node_pid, "argv": list(argv), "env": _environment(env)}
+    source = str(Path(__file__).resolve().parents[2])
+    # -I and -S: neither the learner's directory nor site-packages can change what is imported, and it starts fast.
+    code = f"import sys; sys.path.insert(0, {source!r}); from podwalk.netns.enter import main; main(sys.argv[1])"
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code, json.dumps(order)],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=new_session,
+    )
 
 
 def _require_process(pid: int) -> None:

@@ -26,6 +26,22 @@ def remember_host() -> None:
         _host_inode = current_inode()
 
 
+def host_inode() -> int:
+    """Return the inode of the host's network namespace, for a program that is told by `remember`.
+
+    Raises HostNamespaceError if nobody remembered it.
+    """
+    if _host_inode is None:
+        raise HostNamespaceError("nobody remembered the host's network namespace: call guard.remember_host() first")
+    return _host_inode
+
+
+def remember(inode: int) -> None:
+    """Remember what `host_inode` said in the process that wrote this program."""
+    global _host_inode
+    _host_inode = inode
+
+
 def refuse_inode(inode: int) -> None:
     """Raise HostNamespaceError if `inode` is the host's network namespace, or if nobody remembered that one."""
     if _host_inode is None:

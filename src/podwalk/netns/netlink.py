@@ -208,6 +208,10 @@ class Netlink:
         """Raise an interface."""
         self._set_link(f"set {name} up", name, flags=rt.IFF_UP, mask=rt.IFF_UP)
 
+    def set_arp_off(self, name: str) -> None:
+        """Let an interface ask nobody for hardware addresses: every frame bears its own as the destination."""
+        self._set_link(f"set {name} arp off", name, flags=rt.IFF_NOARP, mask=rt.IFF_NOARP)
+
     def set_down(self, name: str) -> None:
         """Take an interface down."""
         self._set_link(f"set {name} down", name, mask=rt.IFF_UP)
@@ -324,6 +328,38 @@ class Netlink:
         header = rt.NEIGHBOUR_HEADER.pack(family, self._index(dev), rt.NUD_PERMANENT, flags, 0)
         attrs = rt.attribute(rt.NDA_DST, rt.pack_ip(dst))
         return header + attrs + (rt.attribute(rt.NDA_LLADDR, rt.pack_mac(mac)) if mac else b"")
+
+    # --- traffic control
+
+    def attach_classifier(self, dev: str, direction: str, name: str, program_fd: int) -> None:
+        """Let a BPF program decide on what comes in (ingress) or goes out (egress) by a device, in place of another.
+
+        As `tc qdisc add dev DEV clsact; tc filter replace dev DEV DIRECTION bpf direct-action object-pinned …`.
+        """
+        index, what = self._index(dev), f"attach {name} to {dev} {direction}"
+        clsact = rt.TC_HEADER.pack(0, index, rt.TC_H_CLSACT_HANDLE, rt.TC_H_CLSACT, 0) + rt.text(rt.TCA_KIND, "clsact")
+        try:
+            self._change(what, rt.RTM_NEWQDISC, _CREATE, clsact)
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:
+                raise
+        info = 1 << 16 | socket.htons(3)  # priority 1, every protocol
+        header = rt.TC_HEADER.pack(0, index, 1, rt.TC_DIRECTIONS[direction], info)
+        options = rt.number(rt.TCA_BPF_FD, program_fd) + rt.text(rt.TCA_BPF_NAME, name)
+        options += rt.number(rt.TCA_BPF_FLAGS, rt.TCA_BPF_FLAG_ACT_DIRECT)
+        body = header + rt.text(rt.TCA_KIND, "bpf") + rt.nested(rt.TCA_OPTIONS, options)
+        self._change(what, rt.RTM_NEWTFILTER, rt.NLM_F_CREATE, body)
+
+    def classifiers(self, dev: str, direction: str) -> list[str]:
+        """The names of the BPF programs that decide there; none where the device has no clsact."""
+        body = rt.TC_HEADER.pack(0, self._index(dev), 0, rt.TC_DIRECTIONS[direction], 0)
+        names = []
+        with self._absent_is_fine():
+            for _, attrs in self._dump(rt.RTM_GETTFILTER, rt.TC_HEADER, body):
+                options = rt.parse_attributes(attrs.get(rt.TCA_OPTIONS, b""))
+                if rt.TCA_BPF_NAME in options:
+                    names.append(rt.unpack_text(options[rt.TCA_BPF_NAME]))
+        return names
 
     # --- transport
 

@@ -1,4 +1,4 @@
-"""A Pod's sandbox: the network, ipc, uts and pid namespaces that its containers share, held by a pause process.
+"""A Pod's sandbox: the network, ipc, uts and perhaps pid namespaces that its containers share, held by a pause process.
 
 Stands in for containerd's RunPodSandbox. No pause image: the process is the machine's `sleep` under the name /pause.
 """
@@ -36,14 +36,19 @@ class PodSandbox:
 
 
 def create_pod_sandbox(
-    *, uid: str, hostname: str, host_network: bool = False, sysctls: dict[str, str] | None = None
+    *,
+    uid: str,
+    hostname: str,
+    host_network: bool = False,
+    host_ipc: bool = False,
+    sysctls: dict[str, str] | None = None,
 ) -> PodSandbox:
     """Make a sandbox; its pause process is a child of the caller, its `lo` is up, no other interface is there yet.
 
     A host network Pod keeps the node's network and hostname. Raises PodSandboxError.
     """
     guard.refuse_host()
-    flags = sc.CLONE_NEWIPC | sc.CLONE_NEWPID
+    flags = sc.CLONE_NEWPID | (0 if host_ipc else sc.CLONE_NEWIPC)
     if not host_network:
         flags |= sc.CLONE_NEWNET | sc.CLONE_NEWUTS
     wanted = {} if host_network else {**_DEFAULT_SYSCTLS, **(sysctls or {})}

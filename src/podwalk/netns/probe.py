@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from podwalk.netns import cni, command, containers, guard, pods, sandbox
+from podwalk.netns import bpf, cni, command, containers, guard, pods, sandbox, system, tun
 from podwalk.netns.netlink import Netlink
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -34,8 +34,12 @@ _TOOLS = (
     ("dig", "bind9-dnsutils", False),
     ("nc", "netcat-openbsd", False),
     ("busybox", "busybox-static", False),
+    ("bird", "bird2", False),  # for --cni calico
+    ("nginx", "nginx-light", False),  # for the add-on ingress-nginx
+    ("haproxy", "haproxy", False),  # for the add-on ingress-haproxy
+    ("pebble", "pebble", False),  # the ACME server of the world outside, for the add-on cert-manager
 )
-_PLUGINS = ("bridge", "host-local", "portmap", "loopback")
+_PLUGINS = ("bridge", "host-local", "portmap", "loopback", "ptp")
 _RULES: tuple[tuple[str, str], ...] = (
     ("nat", "-m comment --comment probe -j RETURN"),
     ("nat", "-m statistic --mode random --probability 0.5 -j RETURN"),
@@ -61,7 +65,16 @@ class Check:
 
 def checks() -> list[Check]:
     """Try everything, the tools first. Never raises for something missing and leaves nothing behind."""
-    return [*_tools(), _kubectl(), _plugins(), *_kernel()]
+    here = system.look()
+    machine = Check("system", not here.refusal(), here.detail, here.refusal())
+    return [machine, *_tools(), _kubectl(), _plugins(), *(_likelier(check, here) for check in _kernel())]
+
+
+def _likelier(check: Check, here: system.System) -> Check:
+    """Where a switch forbids ordinary users namespaces, the sandbox may start and fail at the first thing it does."""
+    if check.ok or not check.required or here.uid == 0 or not here.forbidden:
+        return check
+    return replace(check, cure=here.forbidden)
 
 
 def _which(program: str) -> str | None:
@@ -101,7 +114,11 @@ def _kernel() -> list[Check]:
         return [Check(**row) for row in json.loads(done.stdout)]
     except ValueError:
         text = done.stderr.decode(errors="replace").strip().splitlines()
-        return [Check("sandbox", False, text[-1] if text else f"exit status {done.returncode}", _sandbox_cure())]
+        return [
+            Check(
+                "sandbox", False, text[-1] if text else f"exit status {done.returncode}", system.look().sandbox_cure()
+            )
+        ]
 
 
 # --- inside the bare interpreter
@@ -114,7 +131,7 @@ def main() -> int:
     try:
         pid = sandbox.spawn_sandbox(lambda: _report(write_end))
     except OSError as error:
-        print(json.dumps([asdict(Check("sandbox", False, str(error), _sandbox_cure()))]))
+        print(json.dumps([asdict(Check("sandbox", False, str(error), system.look().sandbox_cure()))]))
         return 0
     os.close(write_end)
     with open(read_end, encoding="utf-8") as answer:
@@ -132,6 +149,8 @@ def _report(fd: int) -> int:
         _attempt("bridge", lambda netlink: netlink.add_bridge("probe0"), "sudo modprobe bridge"),
         _attempt("veth", lambda netlink: netlink.add_veth("probe1", "probe2"), "sudo modprobe veth"),
         _attempt("vxlan", lambda n: n.add_vxlan("probe3", 1, 8472, "127.0.0.1"), "sudo modprobe vxlan"),
+        _attempt("TUN device", _try_tun, "sudo modprobe tun (for --cni flannel-udp)", required=False),
+        _attempt("BPF programs", _try_bpf, "run podwalk as root (for --cni ebpf)", required=False),
         _attempt("bridge netfilter", _try_bridge_netfilter, "sudo modprobe br_netfilter"),
         _attempt(
             "iptables rules of kube-proxy", _try_iptables, "sudo modprobe -a xt_statistic xt_recent xt_addrtype nf_nat"
@@ -141,13 +160,13 @@ def _report(fd: int) -> int:
     return 0
 
 
-def _attempt(name: str, action: Callable[[Netlink], object], cure: str) -> Check:
+def _attempt(name: str, action: Callable[[Netlink], object], cure: str, *, required: bool = True) -> Check:
     try:
         with Netlink() as netlink:
             detail = action(netlink)
     except (OSError, containers.ContainerStartError) as error:
-        return Check(name, False, str(error), cure)
-    return Check(name, True, detail if isinstance(detail, str) else "works")
+        return Check(name, False, str(error), cure, required)
+    return Check(name, True, detail if isinstance(detail, str) else "works", required=required)
 
 
 def _run_node(main: Callable[[], int]) -> int:
@@ -192,6 +211,16 @@ def _container() -> int:
     return 0
 
 
+def _try_tun(_: Netlink) -> None:
+    fd, _name = tun.open_tun("probe%d")
+    os.close(fd)
+
+
+def _try_bpf(_: Netlink) -> None:
+    if (reason := bpf.may_load()) is not None:
+        raise OSError(f"bpf(2): {reason}")
+
+
 def _try_bridge_netfilter(netlink: Netlink) -> None:
     with contextlib.suppress(OSError):
         netlink.add_bridge("probe4")  # may load the module
@@ -214,19 +243,3 @@ def _iptables(*arguments: str) -> str:
         text = done.stderr.decode(errors="replace").strip().splitlines()
         raise OSError(f"iptables {' '.join(arguments)}: {text[0] if text else done.returncode}")
     return done.stdout.decode(errors="replace")
-
-
-def _sandbox_cure() -> str:
-    """Guess from the usual switches why the sandbox was refused."""
-    switches = (
-        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu since 24.04
-        ("kernel.unprivileged_userns_clone", "0", "1"),
-        ("user.max_user_namespaces", "0", "65536"),
-    )
-    for name, bad, good in switches:
-        with contextlib.suppress(OSError):
-            if Path("/proc/sys", *name.split(".")).read_text().strip() == bad:
-                return f"sudo sysctl {name}={good}"
-    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
-        return "start the container with docker run --privileged"
-    return "run podwalk as root, or on a kernel that allows unprivileged user namespaces (Linux 5.12 or newer)"

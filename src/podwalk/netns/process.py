@@ -54,6 +54,11 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
+def ignore_broken_pipes() -> None:
+    """For a child that goes on in Python and serves sockets: a peer that has gone is an error there, not the end."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
 def spawn(prepare: Callable[[], None], child: Callable[[Channel], int]) -> tuple[int, Channel]:
     """Fork a go-between that runs `prepare` and forks `child`; return the child's pid and the channel to it.
 

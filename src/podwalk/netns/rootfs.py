@@ -131,7 +131,7 @@ def _bind_host_programs(new_root: str) -> None:
     sc.bind("/usr", f"{new_root}/usr", read_only=True)
     for name in ("bin", "sbin", "lib", "lib64", "lib32", "libx32"):
         _link_or_bind(f"/{name}", f"{new_root}/{name}")
-    for path in [*python_paths(), "/opt/cni/bin"]:
+    for path in python_paths():
         if os.path.isdir(path):
             os.makedirs(new_root + path, exist_ok=True)
             sc.bind(path, new_root + path, read_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from podwalk.netns import guard, rootfs, seccomp
 from podwalk.netns import syscalls as sc
 from podwalk.netns.netlink import Netlink
-from podwalk.netns.process import Channel, SpawnError, spawn
+from podwalk.netns.process import Channel, SpawnError, ignore_broken_pipes, spawn
 
 NODE_NAMESPACES = (
     sc.CLONE_NEWNS | sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWPID | sc.CLONE_NEWCGROUP
@@ -24,6 +24,12 @@ NODE_NAMESPACES = (
 # CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_SYS_TIME, CAP_MKNOD: of real root they reach the machine.
 _HOST_CAPABILITIES = (16, 17, 22, 25, 27)
 _NEEDED_CAPABILITIES = (12, 21)  # CAP_NET_ADMIN, CAP_SYS_ADMIN
+
+
+_OUTSIDE_FILES = {
+    "/etc/hosts": "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+    "/etc/resolv.conf": "nameserver 172.18.0.1\n",
+}
 
 
 def needs_user_namespace() -> bool:
@@ -71,6 +77,7 @@ def _sandbox_init(channel: Channel, main: Callable[[], int]) -> int:
         sc.mount("sysfs", "/sys", "sysfs", sc.MS_RDONLY | sc.MS_NOSUID | sc.MS_NODEV | sc.MS_NOEXEC)
         sc.mount("tmpfs", "/run", "tmpfs", sc.MS_NOSUID | sc.MS_NODEV, "mode=0755")
         os.makedirs("/run/netns")
+        _own_names()
         socket.sethostname("podwalk")
         if seccomp.single_uid():
             seccomp.fake_credential_calls()
@@ -83,7 +90,24 @@ def _sandbox_init(channel: Channel, main: Callable[[], int]) -> int:
         return 1
     channel.send({"ready": True})
     channel.close()
+    ignore_broken_pipes()
     return main()
+
+
+def _own_names() -> None:
+    """Give the fabric its own /etc/hosts and /etc/resolv.conf: what is written there stays in the sandbox.
+
+    A distribution may have them as links into /run, which is a fresh tmpfs here.
+    """
+    for path, text in _OUTSIDE_FILES.items():
+        real, own = os.path.realpath(path), f"/run/outside{path}"
+        os.makedirs(os.path.dirname(own), exist_ok=True)
+        Path(own).write_text(text)
+        if real.startswith("/run/"):
+            os.makedirs(os.path.dirname(real), exist_ok=True)
+            Path(real).touch()
+        if os.path.exists(real):
+            sc.mount(own, real, None, sc.MS_BIND)
 
 
 def _bind_life_to_parent(channel: Channel) -> None:
@@ -176,6 +200,7 @@ def _node_init(
     try:
         sc.make_private()
         rootfs.assemble("/run/node", image="default", proc_sys=proc_sys_mode(), files={**defaults, **files})
+        _node_extras(rootfs.OLD_ROOT)
         rootfs.leave_old_root()
         for path in (
             "/run/netns",
@@ -186,6 +211,7 @@ def _node_init(
             "/var/log/pods",
         ):
             os.makedirs(path, exist_ok=True)
+        _share_netns_directory()
         socket.sethostname(name)
         raise_loopback()
     except OSError as error:
@@ -194,7 +220,36 @@ def _node_init(
     channel.send({"ready": True})
     message, _ = channel.receive()
     channel.close()
+    ignore_broken_pipes()
     return 1 if message is None else main()
+
+
+def _share_netns_directory() -> None:
+    """Make /run/netns a mount of its own that is shared, as `ip netns add` would at its first call.
+
+    Done only then, the Pods' namespaces would hang below the new mount, out of reach, and no Pod could be removed.
+    """
+    sc.mount("/run/netns", "/run/netns", None, sc.MS_BIND | sc.MS_REC)
+    sc.mount(None, "/run/netns", None, sc.MS_SHARED)
+
+
+def _node_extras(machine: str) -> None:
+    """What a node has and a container has not: /opt/cni/bin, where anybody may add a plugin, and the TUN device.
+
+    The machine's own plugins stand there as links; `machine` is where its root directory is.
+    """
+    os.makedirs("/opt/cni/bin")
+    if os.path.isdir(f"{machine}/opt/cni/bin"):
+        os.mkdir("/opt/cni/machine")
+        sc.bind(f"{machine}/opt/cni/bin", "/opt/cni/machine", read_only=True)
+    for directory in ("/opt/cni/machine", "/usr/lib/cni", "/usr/libexec/cni"):
+        for name in os.listdir(directory) if os.path.isdir(directory) else ():
+            with contextlib.suppress(FileExistsError):
+                os.symlink(f"{directory}/{name}", f"/opt/cni/bin/{name}")
+    if os.path.exists(f"{machine}/dev/net/tun"):
+        os.mkdir("/dev/net")
+        Path("/dev/net/tun").touch()
+        sc.mount(f"{machine}/dev/net/tun", "/dev/net/tun", None, sc.MS_BIND)
 
 
 def close_except(keep: set[int]) -> None:

@@ -25,6 +25,7 @@ MS_BIND = 0x1000
 MS_MOVE = 0x2000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
+MS_SHARED = 0x100000
 MNT_DETACH = 0x2
 
 PR_SET_PDEATHSIG = 1
@@ -94,14 +95,14 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
         set_read_only(target)
 
 
-def set_read_only(target: str) -> None:
-    """Make the mount at `target`, and all below it, read-only: the mount, never the file system behind it."""
+def set_read_only(target: str, *, recursive: bool = True) -> None:
+    """Make the mount at `target` (and all below it) read-only: the mount, never the file system behind it."""
     attributes = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
     result = _libc.syscall(
         ctypes.c_long(_SYS_MOUNT_SETATTR),
         ctypes.c_int(_AT_FDCWD),
         ctypes.c_char_p(os.fsencode(target)),
-        ctypes.c_uint(_AT_RECURSIVE),
+        ctypes.c_uint(_AT_RECURSIVE if recursive else 0),
         ctypes.c_char_p(attributes),
         ctypes.c_size_t(len(attributes)),
     )

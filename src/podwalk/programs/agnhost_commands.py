@@ -75,6 +75,19 @@ COMMANDS = (
     Command("etc-hosts", "Prints the host's /etc/hosts file", 'Prints the "hosts" file of this host.',
             _lazy("simple", "etc_hosts")),
     Command(
+        "grpc-health-checking", "Starts a simple grpc health checking endpoint",
+        "Serves the gRPC health check of --service on --port: SERVING, after --delay-unhealthy-sec NOT_SERVING, and\n"
+        "NOT_FOUND for other services. /make-serving and /make-not-serving on --http-port force an answer.",
+        _lazy("grpc_health", "run"),
+        (
+            Flag("port", "int", "5000", "Port number."),
+            Flag("http-port", "int", "8080", "Port number for the /make-serving and /make-not-serving."),
+            Flag("delay-unhealthy-sec", "int", "-1",
+                 "Number of seconds to delay before start reporting NOT_SERVING, negative value indicates never."),
+            Flag("service", "string", "", "Service name to register the health check for."),
+        ),
+    ),
+    Command(
         "guestbook", "Creates a HTTP server with various endpoints representing a guestbook app",
         "Serves /get and /set of a store, /register for replicas, and /guestbook, which asks agnhost-primary to write\n"
         "and agnhost-replica to read.",
@@ -84,6 +97,12 @@ COMMANDS = (
             Flag("backend-port", "string", "6379", "Backend's HTTP Listen Port"),
             Flag("replicaof", "string", "", "The host's name to register to"),
         ),
+    ),
+    Command(
+        "inclusterclient", 'Periodically poll the Kubernetes "/healthz" endpoint',
+        'Asks the API server\'s "/healthz" with the token of the Pod it runs in, which shows when the token changes.',
+        _lazy("forwarding", "inclusterclient"),
+        (Flag("poll-interval", "int", "30", "poll interval of call to /healthz in seconds"),),
     ),
     Command("liveness", "Starts a server that is alive for 10 seconds",
             "A server that is alive for 10 seconds, then reports unhealthy for the rest of its existence.",
@@ -125,6 +144,7 @@ COMMANDS = (
             Flag("options", "string", "", "JSON options to the Runner"),
             Flag("delay-shutdown", "int", "0", "Number of seconds to delay shutdown when receiving SIGTERM."),
         ),
+        lingers=True,
     ),
     Command(
         "no-snat-test", "Creates the /checknosnat and /whoami endpoints",
@@ -146,10 +166,17 @@ COMMANDS = (
                  "A comma separated list of ip addresses the udp servers listen from"),
             Flag("delay-shutdown", "int", "0", "Number of seconds to delay shutdown when receiving SIGTERM."),
         ),
+        lingers=True,
     ),
+    Command("nonewprivs", "Prints the effective uid", "Prints the effective uid, which set-uid bits change.",
+            _lazy("forwarding", "no_new_privileges")),
     Command("pause", "Pauses the execution",
             "Pauses the execution. Useful for keeping the containers running, so other commands can be executed.",
             _lazy("simple", "pause")),
+    Command("port-forward-tester", "Creates a TCP server that sends chunks of data",
+            "Takes one TCP connection on BIND_ADDRESS:BIND_PORT, expects EXPECTED_CLIENT_DATA where that is set, and\n"
+            "sends CHUNKS of CHUNK_SIZE bytes, CHUNK_INTERVAL milliseconds apart.",
+            _lazy("forwarding", "port_forward_tester")),
     Command(
         "porter", "Serves requested data on ports specified in ENV variables",
         "Serves the values of the variables SERVE_{PORT,TCP_PORT,UDP_PORT,TLS_PORT}_[NNNN] on the ports they name.",
@@ -168,6 +195,13 @@ COMMANDS = (
             Flag("close", "bool", "false", "Close connection per each HTTP request."),
             Flag("port", "int", "9376", "Port number."),
         ),
+        lingers=True,
+    ),
+    Command(
+        "tcp-reset", "Serves on a TCP port and resets each connection",
+        "Accepts TCP connections on --port and resets each one after its first bytes.",
+        _lazy("forwarding", "tcp_reset"),
+        (Flag("port", "int", "8080", "Port number."),),
     ),
     Command(
         "test-webserver", "Starts a simple HTTP fileserver",

@@ -21,13 +21,24 @@ class Flag:
 
 
 class Command:
-    """One subcommand. ``arguments`` is the exact number of positional arguments, or -1 for any (flags unparsed too)."""
+    """One subcommand. ``arguments`` is the exact number of positional arguments, or -1 for any (flags unparsed too).
+
+    ``lingers``: it calls gotext.handle_signals by itself, because it has something to do before it ends. Until then a
+    signal waits for it.
+    """
 
     def __init__(
-        self, use: str, short: str, long: str, run: Run, flags: tuple[Flag, ...] = (), arguments: int = 0
+        self,
+        use: str,
+        short: str,
+        long: str,
+        run: Run,
+        flags: tuple[Flag, ...] = (),
+        arguments: int = 0,
+        lingers: bool = False,
     ) -> None:
         self.use, self.short, self.long = use, short, long
-        self.run, self.flags, self.arguments = run, flags, arguments
+        self.run, self.flags, self.arguments, self.lingers = run, flags, arguments, lingers
 
     @property
     def name(self) -> str:
@@ -50,13 +61,15 @@ _LOGGING = {
 
 def execute(program: str, version: str, commands: tuple[Command, ...], arguments: list[str]) -> None:
     """Run the subcommand that ``arguments`` name, or print help; ends with SystemExit 1 on a wrong command line."""
+    found = next((command for command in commands if arguments and command.name == arguments[0]), None)
+    if found is None or not found.lingers:
+        gotext.handle_signals()
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         _help(program, commands, arguments[1:] if arguments[:1] == ["help"] else [])
         return
     if arguments[0] == "--version":
         gotext.write(1, f"{program} version {version}\n")
         return
-    found = next((command for command in commands if command.name == arguments[0]), None)
     if found is None:
         if arguments[0].startswith("-"):
             _fail(f"unknown flag: {arguments[0].split('=')[0]}", _root_usage(program, commands))

@@ -157,18 +157,27 @@ def exit_status(code: int) -> str:
 def handle_signals(on_term: Callable[[], None] | None = None, on_interrupt: int = 2) -> None:
     """Decide how the process ends: SIGTERM calls ``on_term``, then status 2; SIGINT gives status ``on_interrupt``.
 
+    Signals that were held back until now (a container begins with both blocked) come then. ``on_term`` runs beside the
+    program, as a goroutine does: whoever is told to go while they start still serves until they go.
+
     Status 2 is what the Go runtime makes of a signal in a container, where the program is pid 1 and the kernel
     therefore ignores the default action.
     """
+    import _thread
     import signal
 
-    def terminate(_number: int, _frame: object) -> None:
+    def end() -> None:
         if on_term is not None:
             on_term()
         os._exit(2)
 
+    def terminate(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _thread.start_new_thread(end, ())
+
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(on_interrupt))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def wait_for_ever() -> None:

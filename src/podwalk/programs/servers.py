@@ -84,7 +84,8 @@ def porter(_arguments: list[str], flags: dict[str, str]) -> None:
     """Serve the value of every variable SERVE_PORT_n, SERVE_TCP_PORT_n, SERVE_UDP_PORT_n, SERVE_TLS_PORT_n."""
     gotext.handle_signals()
     as_json = flags["json-response"] == "true"
-    for key, value in os.environ.items():
+    # TLS first: its certificate takes time to load, and who is answered on one port takes the others for open.
+    for key, value in sorted(os.environ.items(), key=lambda item: not item[0].startswith("SERVE_TLS_PORT_")):
         prefix, _, port = key.rpartition("_")
         if prefix in ("SERVE_PORT", "SERVE_TCP_PORT"):
             _start_porter(port, value, as_json, None)

@@ -21,16 +21,22 @@ def stale_flows(before: Iterable[ServicePort], after: Iterable[ServicePort]) -> 
     old = {(p.full_name, p.protocol): p for p in before if p.protocol == "udp"}
     for key, port in old.items():
         current = now.get(key)
+        entrances = set(_entrances(current)) if current else set()
         kept = {str(e) for e in current.endpoints.reachable} if current else set()
-        gone = [e for e in port.endpoints.reachable if str(e) not in kept]
-        for endpoint in gone:
-            for match in _entrances(port):
-                commands[(*match, "--reply-src", endpoint.ip, "--reply-port-src", str(endpoint.port))] = None
+        for match in _entrances(port):
+            # Where the Service's own address or port changed, none of its endpoints is behind the old one any more.
+            still = kept if match in entrances else set()
+            for endpoint in port.endpoints.reachable:
+                if str(endpoint) not in still:
+                    commands[(*match, "--reply-src", endpoint.ip, "--reply-port-src", str(endpoint.port))] = None
     for key, port in now.items():
         previous = old.get(key)
-        if port.endpoints.reachable and previous is not None and not previous.endpoints.reachable:
-            # Flows that began while nobody was there passed untranslated and would go on like that.
-            for match in _entrances(port):
+        if not port.endpoints.reachable or previous is None:
+            continue
+        known = set(_entrances(previous)) if previous.endpoints.reachable else set()
+        for match in _entrances(port):
+            if match not in known:
+                # Flows that began while nobody was there passed untranslated and would go on like that.
                 commands[match] = None
     return [["conntrack", "-D", "-p", "udp", *match] for match in commands]
 

@@ -38,12 +38,14 @@ Responder = Callable[[str], Answer]
 
 def local_endpoints(ports: Iterable[ServicePort]) -> dict[int, tuple[str, str, int]]:
     """health check node port -> (namespace, name, ready endpoints on this node), for the Services that have one."""
-    ready: dict[tuple[int, str, str], set[str]] = {}
+    ready: dict[int, tuple[str, str, int]] = {}
     for port in ports:
-        if port.health_check_node_port:
-            key = (port.health_check_node_port, port.namespace, port.name)
-            ready.setdefault(key, set()).update(e.ip for e in port.endpoints.local if e.ready)
-    return {number: (namespace, name, len(ips)) for (number, namespace, name), ips in ready.items()}
+        number = port.health_check_node_port
+        if number:
+            # The ports of one Service may differ in their endpoints only by name: the fullest counts them all.
+            count = max(port.endpoints.ready_here, ready.get(number, ("", "", 0))[2])
+            ready[number] = (port.namespace, port.name, count)
+    return ready
 
 
 def service_answer(namespace: str, name: str, count: int) -> Answer:
@@ -53,15 +55,50 @@ def service_answer(namespace: str, name: str, count: int) -> Answer:
     return Answer(200 if count else 503, json.dumps(body, indent="\t"), headers)
 
 
+class SyncDurations:
+    """How long syncs took, as kube-proxy's /metrics tells it (upstream: pkg/proxy/metrics, buckets from 1 ms)."""
+
+    def __init__(self) -> None:
+        self._bounds = [0.001 * 2**i for i in range(15)]
+        self._counts = [0] * len(self._bounds)
+        self._total, self._sum = 0, 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count a sync."""
+        self._total += 1
+        self._sum += seconds
+        for index, bound in enumerate(self._bounds):
+            self._counts[index] += seconds <= bound
+
+    def text(self, last: datetime | None) -> str:
+        """The exposition; ``last`` is when the last sync ended."""
+        name = "kubeproxy_sync_proxy_rules_duration_seconds"
+        lines = [f"# HELP {name} [ALPHA] SyncProxyRules latency in seconds", f"# TYPE {name} histogram"]
+        lines += [f'{name}_bucket{{le="{b:g}"}} {n}' for b, n in zip(self._bounds, self._counts, strict=True)]
+        lines += [
+            f'{name}_bucket{{le="+Inf"}} {self._total}',
+            f"{name}_sum {self._sum:g}",
+            f"{name}_count {self._total}",
+        ]
+        stamp = "kubeproxy_sync_proxy_rules_last_timestamp_seconds"
+        lines += [f"# HELP {stamp} [ALPHA] The last time proxy rules were successfully synced", f"# TYPE {stamp} gauge"]
+        lines.append(f"{stamp} {last.timestamp() if last else 0}")
+        return "\n".join(lines) + "\n"
+
+
 class HealthServers:
     """The listening sockets; all of them in the node's network namespace."""
 
-    def __init__(self, *, healthz_port: int = HEALTHZ_PORT, metrics_port: int = METRICS_PORT) -> None:
+    def __init__(
+        self, *, healthz_port: int = HEALTHZ_PORT, metrics_port: int = METRICS_PORT, mode: str = "iptables"
+    ) -> None:
+        self._mode = mode
         self._fixed = ((("0.0.0.0", healthz_port), self._healthz), (("127.0.0.1", metrics_port), self._metrics))
         self._servers: dict[int, asyncio.Server] = {}
         self._base: list[asyncio.Server] = []
         self._services: dict[int, tuple[str, str, int]] = {}
         self._last_synced: datetime | None = None
+        self._durations = SyncDurations()
 
     async def start(self) -> None:
         """Listen on the ports that every kube-proxy has; one that is taken is logged, and kube-proxy works on."""
@@ -70,8 +107,9 @@ class HealthServers:
             if server is not None:
                 self._base.append(server)
 
-    async def update(self, ports: Iterable[ServicePort]) -> None:
-        """Take note of a sync: its time, and the Services' health check node ports and endpoints."""
+    async def update(self, ports: Iterable[ServicePort], seconds: float = 0.0) -> None:
+        """Take note of a sync: its time and length, and the Services' health check node ports and endpoints."""
+        self._durations.observe(seconds)
         self._last_synced = datetime.now(UTC)
         self._services = local_endpoints(ports)
         for gone in set(self._servers) - set(self._services):
@@ -112,7 +150,9 @@ class HealthServers:
         return Answer(200 if healthy else 503, json.dumps(body, separators=(",", ":")), _JSON)
 
     def _metrics(self, path: str) -> Answer:
-        text = {"/proxyMode": "iptables", "/healthz": "ok"}.get(path)
+        text = {"/proxyMode": self._mode, "/healthz": "ok"}.get(path)
+        if path == "/metrics":
+            text = self._durations.text(self._last_synced)
         return Answer(200, text, _PLAIN) if text else Answer(404, "404 page not found\n", _PLAIN)
 
 

@@ -108,7 +108,8 @@ class ServicePort:
 class EndpointSets:
     """The endpoints of one Service port: ``cluster`` and ``local`` are what the traffic policies of those names use.
 
-    ``reachable`` are those of both, ``known`` counts all that the slices hold, usable or not.
+    ``reachable`` are those of both, ``known`` counts all that the slices hold, usable or not; ``ready_here`` counts
+    the ready addresses on this node, whatever the policies say.
     """
 
     cluster: tuple[Endpoint, ...] = ()
@@ -116,6 +117,7 @@ class EndpointSets:
     reachable: tuple[Endpoint, ...] = ()
     any_usable: bool = False
     known: int = 0
+    ready_here: int = 0
 
 
 def is_proxied(service: Object) -> bool:
@@ -123,22 +125,49 @@ def is_proxied(service: Object) -> bool:
     spec = service.get("spec") or {}
     if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
         return False
-    return LABEL_PROXY_NAME not in meta.labels(service)
+    # kube-proxy's watches leave out what bears one of these labels, Services as well as EndpointSlices.
+    return not {LABEL_PROXY_NAME, LABEL_HEADLESS} & meta.labels(service).keys()
+
+
+class ServicePorts:
+    """Every Service port of the cluster as a node sees it; remembers those whose objects are still the same ones.
+
+    Objects of a cache are replaced and never written to, so that identity tells a change: with a thousand Services one
+    change costs what one Service costs.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Object, list[Object], Node, list[ServicePort]]] = {}
+
+    def of(self, services: Iterable[Object], slices: Iterable[Object], node: Node) -> list[ServicePort]:
+        """The ports in the order of namespace, name and port name."""
+        by_service: dict[str, list[Object]] = {}
+        for endpoint_slice in slices:
+            labels = meta.labels(endpoint_slice)
+            owner = labels.get(LABEL_SERVICE_NAME)
+            if owner and LABEL_HEADLESS not in labels and LABEL_PROXY_NAME not in labels:
+                by_service.setdefault(f"{meta.namespace(endpoint_slice)}/{owner}", []).append(endpoint_slice)
+        fresh = {}
+        for service in services:
+            if is_proxied(service):
+                key = meta.key(service)
+                mine = by_service.get(key, [])
+                fresh[key] = (service, mine, node, self._ports(key, service, mine, node))
+        self._known = fresh
+        return [port for key in sorted(fresh) for port in fresh[key][3]]
+
+    def _ports(self, key: str, service: Object, slices: list[Object], node: Node) -> list[ServicePort]:
+        known = self._known.get(key)
+        if known is not None:
+            same = len(known[1]) == len(slices) and all(a is b for a, b in zip(known[1], slices, strict=True))
+            if known[0] is service and same and known[2] == node:
+                return known[3]
+        return _ports(service, slices, node)
 
 
 def service_ports(services: Iterable[Object], slices: Iterable[Object], node: Node) -> list[ServicePort]:
     """Every Service port of the cluster as this node sees it, in the order of namespace, name and port name."""
-    by_service: dict[str, list[Object]] = {}
-    for endpoint_slice in slices:
-        labels = meta.labels(endpoint_slice)
-        owner = labels.get(LABEL_SERVICE_NAME)
-        if owner and LABEL_HEADLESS not in labels and LABEL_PROXY_NAME not in labels:
-            by_service.setdefault(f"{meta.namespace(endpoint_slice)}/{owner}", []).append(endpoint_slice)
-    out = []
-    for service in sorted(services, key=meta.key):
-        if is_proxied(service):
-            out.extend(_ports(service, by_service.get(meta.key(service), []), node))
-    return out
+    return ServicePorts().of(services, slices, node)
 
 
 def _ports(service: Object, slices: list[Object], node: Node) -> list[ServicePort]:
@@ -227,7 +256,10 @@ def sort_endpoints(port: ServicePort, endpoints: list[Endpoint], node: Node) -> 
     else:
         any_usable = bool(cluster)
     reachable = cluster + [e for e in local if e not in cluster]
-    return EndpointSets(tuple(cluster), tuple(local), tuple(sorted(reachable, key=str)), any_usable, len(endpoints))
+    here = len({e.ip for e in ready if e.local})
+    return EndpointSets(
+        tuple(cluster), tuple(local), tuple(sorted(reachable, key=str)), any_usable, len(endpoints), here
+    )
 
 
 def _near(ready: list[Endpoint], node: Node) -> list[Endpoint]:

@@ -42,3 +42,28 @@ def service_hash(service_port_name: str, protocol: str) -> str:
 def endpoint_chain(service_port_name: str, protocol: str, endpoint: str) -> str:
     """The KUBE-SEP chain of one endpoint (``ip:port``) of a Service port."""
     return ENDPOINT_PREFIX + _hash(service_port_name + protocol + endpoint)
+
+
+# nftables mode: one table of its own, so that nothing in it needs a prefix.
+NFT_TABLE = "kube-proxy"
+# A base name is cut to what the kernel's limit for names leaves beside the longest prefix.
+_NFT_BASE_LENGTH = 256 - 16
+
+
+def _nft_base(name: str) -> str:
+    """The name behind its own hash, so that names which differ only far to the right are told apart."""
+    whole = f"{base64.b32encode(hashlib.sha256(name.encode()).digest())[:8].decode()}-{name}"
+    return whole if len(whole) <= _NFT_BASE_LENGTH else whole[: _NFT_BASE_LENGTH - 3] + "..."
+
+
+def nft_service(namespace: str, name: str, protocol: str, port_name: str) -> str:
+    """What the service-, local-, external- and firewall- chains of a Service port share (nftables mode).
+
+    Upstream: pkg/proxy/nftables/proxier.go, servicePortChainNameBase.
+    """
+    return _nft_base(f"{namespace}/{name}/{protocol}/{port_name}")
+
+
+def nft_endpoint(namespace: str, name: str, protocol: str, port_name: str, ip: str, port: int) -> str:
+    """What the endpoint- chain and the affinity- set of an endpoint share (nftables mode)."""
+    return _nft_base(f"{namespace}/{name}/{protocol}/{port_name}__{ip}/{port}")

@@ -1,17 +1,17 @@
-"""kube-proxy of one node: watches Services and EndpointSlices and keeps the node's iptables rules equal to them.
+"""kube-proxy of one node: watches Services and EndpointSlices and keeps the node's rules equal to them.
 
 Runs on the node agent's event loop, inside the node's network namespace. Stands in for cmd/kube-proxy with
-pkg/proxy/iptables/proxier.go; differs in that a change is written at once instead of at most once a second.
+pkg/proxy/iptables/proxier.go or pkg/proxy/nftables/proxier.go; differs in that a change is written at once instead of
+at most once a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
@@ -19,8 +19,19 @@ from podwalk.client.informer import Informer
 from podwalk.client.rest import Client
 from podwalk.netns import command, guard
 from podwalk.netns.reaper import Reaper
-from podwalk.proxy import conntrack, model, names, render, restore
+from podwalk.proxy import conntrack, model
 from podwalk.proxy.health import HealthServers
+from podwalk.proxy.libnftables import Libnftables
+from podwalk.proxy.writers import (
+    Completed,
+    IptablesWriter,
+    NftablesWriter,
+    RestoreError,
+    RuleWriter,
+    Runner,
+    nft_by_command,
+    nft_by_library,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,30 +42,6 @@ _FIRST_RETRY = 0.1
 _LAST_RETRY = 10.0
 # kube-proxy's iptables.syncPeriod: how often it looks whether somebody flushed the tables under it.
 _CANARY_SECONDS = 30.0
-_XTABLES_LOCK_SECONDS = "5"
-
-
-class Completed(Protocol):
-    """What running a command gives."""
-
-    @property
-    def returncode(self) -> int:
-        """The exit status."""
-
-    @property
-    def stdout(self) -> bytes:
-        """Standard output."""
-
-    @property
-    def stderr(self) -> bytes:
-        """Standard error."""
-
-
-Runner = Callable[[Sequence[str], bytes | None], Awaitable[Completed]]
-
-
-class RestoreError(Exception):
-    """iptables refused; the message names the line that it refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +54,18 @@ class Sources:
 
 
 class Proxier:
-    """Writes the rules. ``run_command`` runs a program in the node's namespaces."""
+    """Keeps rules and connection tracking level with Service ports.
 
-    def __init__(self, run_command: Runner, node: model.Node, cluster_cidr: str) -> None:
+    ``run_command`` runs a program in the node's namespaces; ``writer`` is the mode, iptables if not told otherwise.
+    """
+
+    def __init__(
+        self, run_command: Runner, node: model.Node, cluster_cidr: str, writer: RuleWriter | None = None
+    ) -> None:
         self._run = run_command
         self.node = node
-        self._cluster_cidr = cluster_cidr
+        self._writer = writer or IptablesWriter(run_command, cluster_cidr)
         self._ports: list[model.ServicePort] = []
-        self._applied: render.Ruleset | None = None
 
     @property
     def ports(self) -> list[model.ServicePort]:
@@ -83,45 +74,21 @@ class Proxier:
 
     def forget(self) -> None:
         """Make the next sync look at the kernel and write everything."""
-        self._applied = None
+        self._writer.forget()
 
     async def sync(self, ports: list[model.ServicePort]) -> None:
         """Bring the kernel's rules to these Service ports.
 
         Raises RestoreError or OSError; the next sync then looks at the kernel and writes everything.
         """
-        wanted = render.render(ports, self.node, self._cluster_cidr)
-        applied, existing = self._applied, None
-        self._applied = None
-        if applied is None:
-            existing = restore.parse_save((await self._checked(["iptables-save"], None)).decode())
-            await self._restore(restore.base(existing))
-        await self._restore(restore.changes(applied, wanted, existing))
-        self._applied = wanted
+        await self._writer.write(ports, self.node)
         before, self._ports = self._ports, ports
         for argv in conntrack.stale_flows(before, ports):
             await self._run(argv, None)
 
     async def canary_is_there(self) -> bool:
-        """Whether the tables still hold the empty chain that tells that nobody deleted kube-proxy's chains."""
-        for table in ("mangle", "filter", "nat"):
-            argv = ["iptables", "-w", _XTABLES_LOCK_SECONDS, "-t", table, "-S", names.CANARY]
-            if (await self._run(argv, None)).returncode != 0:
-                return False
-        return True
-
-    async def _restore(self, text: str) -> None:
-        if text:
-            argv = ["iptables-restore", "-w", _XTABLES_LOCK_SECONDS, "--noflush"]
-            await self._checked(argv, text.encode())
-
-    async def _checked(self, argv: Sequence[str], stdin: bytes | None) -> bytes:
-        done = await self._run(argv, stdin)
-        if done.returncode != 0:
-            message = done.stderr.decode(errors="replace").strip()
-            line = restore.failing_line(message, (stdin or b"").decode())
-            raise RestoreError(f"{argv[0]}: {message}" + (f": {line!r}" if line else ""))
-        return done.stdout
+        """Whether nobody deleted kube-proxy's chains."""
+        return await self._writer.intact()
 
 
 async def run(
@@ -130,15 +97,20 @@ async def run(
     node_name: str,
     node_ip: str,
     cluster_cidr: str = "10.244.0.0/16",
+    service_cidr: str = "10.96.0.0/16",
+    mode: str = "iptables",
     reaper: Reaper,
     on_synced: Callable[[], None] | None = None,
 ) -> None:
     """Be the kube-proxy of a node, for ever. Cancel to stop; the rules stay, as they do when kube-proxy ends.
 
-    ``on_synced`` is called once, when the rules of all Services known at the start are in place.
+    ``mode`` is iptables or nftables. ``on_synced`` is called once, when the rules of all Services known at the start
+    are in place.
     """
     guard.refuse_host()
-    _ROUTE_LOCALNET.write_text("1")
+    if mode == "iptables":
+        # Node ports on 127.0.0.1, which nftables mode does not have.
+        _ROUTE_LOCALNET.write_text("1")
 
     async def run_command(argv: Sequence[str], stdin: bytes | None) -> Completed:
         return await command.run(reaper, list(argv), stdin=stdin)
@@ -148,16 +120,26 @@ async def run(
         Informer(client, "EndpointSlice"),
         Informer(client, "Node", field_selector=f"metadata.name={node_name}"),
     )
-    proxier = Proxier(run_command, model.Node(node_name, node_ip), cluster_cidr)
+    writer = _nftables(run_command, cluster_cidr, service_cidr) if mode == "nftables" else None
+    proxier = Proxier(run_command, model.Node(node_name, node_ip), cluster_cidr, writer)
     async with asyncio.TaskGroup() as group:
         for informer in (sources.services, sources.slices, sources.nodes):
             group.create_task(informer.run(), name=f"kube-proxy {informer.resource.plural}")
-        health = HealthServers()
+        health = HealthServers(mode=mode)
         await health.start()
         try:
             await keep_synced(proxier, sources, on_synced, health)
         finally:
             health.close()
+
+
+def _nftables(run_command: Runner, cluster_cidr: str, service_cidr: str) -> NftablesWriter:
+    try:
+        nft = nft_by_library(Libnftables().run)
+    except OSError as error:
+        log.info("no libnftables (%s): every change starts the program nft", error)
+        nft = nft_by_command(run_command)
+    return NftablesWriter(nft, cluster_cidr, service_cidr)
 
 
 async def keep_synced(
@@ -180,6 +162,7 @@ async def keep_synced(
     for informer in (sources.services, sources.slices, sources.nodes):
         await informer.synced.wait()
     changed.set()
+    known = model.ServicePorts()
     retry = _FIRST_RETRY
     while True:
         try:
@@ -187,12 +170,13 @@ async def keep_synced(
         except TimeoutError:
             if await proxier.canary_is_there():
                 continue
-            log.warning("iptables chains were deleted, writing all of them again")
+            log.warning("kube-proxy's chains were deleted, writing all of them again")
             proxier.forget()
         changed.clear()
+        began = asyncio.get_running_loop().time()
         try:
             proxier.node = _with_zone(proxier.node, sources.nodes)
-            await proxier.sync(model.service_ports(sources.services.all(), sources.slices.all(), proxier.node))
+            await proxier.sync(known.of(sources.services.all(), sources.slices.all(), proxier.node))
         except (RestoreError, OSError) as error:
             log.error("syncing the Services' rules failed, retrying in %.1fs: %s", retry, error)
             await asyncio.sleep(retry)
@@ -201,7 +185,7 @@ async def keep_synced(
             continue
         retry = _FIRST_RETRY
         if health is not None:
-            await health.update(proxier.ports)
+            await health.update(proxier.ports, asyncio.get_running_loop().time() - began)
         if on_synced is not None:
             on_synced()
             on_synced = None

@@ -23,7 +23,8 @@ def readable_source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the source that every user can read."""
     target = Path("/tmp", f"podwalk-source-{os.getpid()}")
     shutil.copytree(Path(podwalk.__file__).parent, target / "podwalk", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(_HERE / "bodies.py", target)
+    for body in [*_HERE.glob("bodies*.py"), _HERE / "body_tools.py"]:
+        shutil.copy(body, target)
     for path in [target, *target.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     yield target

@@ -16,11 +16,15 @@ def test_programs_end_as_they_say(runner: Runner) -> None:
     found = runner.run("container_exits")
     assert found["streams"] == {"code": 3, "out": "out\n", "err": "err\n"}
     assert found["signal"] == -9
+    first, *listed = found["pid 1"]["out"].splitlines()
+    assert (first, found["pid 1"]["code"]) == ("1", 0)
+    assert [line.split()[1] for line in listed] == ["sh", "ps"]
     assert found["stdin"] == "typed"
     assert found["no stdin"] == 0
     assert found["environment"] == "b /var/deep\nweb-1\n"
     assert found["tty"] == {"code": 4, "out": "/dev/pts/0\r\n24 80\r\n", "err": ""}
     assert found["python"] == "42\n"
+    assert found["ignored signals"] == "0" * 16
     assert found["minimal"] == "ls: /usr/lib: No such file or directory\nsh\n"
 
 

@@ -29,3 +29,10 @@ def test_a_refusal_names_the_operation_and_the_reason(runner: Runner) -> None:
         ["find link nope", "ENODEV"],
         ["add route 10.0.0.0/8", "ENETUNREACH"],
     ]
+
+
+def test_a_program_reads_and_writes_the_packets_of_a_device(runner: Runner) -> None:
+    found = runner.run("tunnel_devices")
+    assert found["cable"] == ["veth", "out", "10.7.0.9", "7", "lo"]
+    if "tun" in found:
+        assert found["tun"] == ["tun", "out", "10.7.0.9", "7", "lo"]

@@ -43,6 +43,7 @@ from podwalk.netns import guard, sandbox, syscalls
 from podwalk.netns.netlink import Netlink
 from podwalk.proxy import model
 from podwalk.proxy.sync import Proxier
+from podwalk.proxy.writers import NftablesWriter, nft_by_command
 
 OTHER_OUTSIDE = "172.18.0.100"
 CONNECTIONS = 24
@@ -51,9 +52,10 @@ DEADLINE = 10.0
 
 
 class World:
-    """The networks, and a server on every endpoint."""
+    """The networks, and a server on every endpoint. ``mode`` is kube-proxy's."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
         self.outside = _current()
         self.node = _new()
         self.pods = {ip: _new() for ip in (HERE, HERE2, POD)}
@@ -62,10 +64,14 @@ class World:
             self._wire_pod(number, ip, namespace)
         with self.inside(self.node):
             # The kernel limits ICMP to one peer, which would leave a refused connection waiting for its next try.
-            for name, value in (("ip_forward", "1"), ("conf/all/route_localnet", "1"), ("icmp_ratelimit", "0")):
+            localnet = "1" if mode == "iptables" else "0"
+            for name, value in (("ip_forward", "1"), ("conf/all/route_localnet", localnet), ("icmp_ratelimit", "0")):
                 Path("/proc/sys/net/ipv4", name).write_text(value)
         self.listeners = {ip: self._listen(ns, ip) for ip, ns in (*self.pods.items(), (THERE, self.outside))}
-        self.proxier = Proxier(self.run, NODE, CIDR)
+        writer = None
+        if mode == "nftables":
+            writer = NftablesWriter(nft_by_command(self.run), CIDR, "10.96.0.0/16", budget=4000)
+        self.proxier = Proxier(self.run, NODE, CIDR, writer)
 
     @contextlib.contextmanager
     def inside(self, namespace: int) -> Iterator[None]:
@@ -95,7 +101,7 @@ class World:
             net.set_up("eth0")
             net.add_route("default", OUTSIDE)
         with Netlink() as net:
-            for dst in ("10.244.1.0/24", f"{LB_IP}/32"):
+            for dst in ("10.244.1.0/24", "10.96.0.0/16", f"{LB_IP}/32"):
                 net.add_route(dst, HOST)
 
     def _wire_pod(self, number: int, ip: str, namespace: int) -> None:
@@ -146,7 +152,7 @@ class World:
             waiting.add(sock)
         end = time.monotonic() + (DEADLINE if patient else SILENCE)
         while waiting and time.monotonic() < end:
-            readable, _, _ = select.select([*waiting, *self.listeners.values()], [], [], end - time.monotonic())
+            readable, _, _ = select.select([*waiting, *self.listeners.values()], [], [], max(0, end - time.monotonic()))
             for sock in readable:
                 if sock not in waiting:
                     self._serve(sock)
@@ -200,6 +206,7 @@ def _answer(sock: socket.socket) -> tuple[str, str] | None:
 
 def row_result(world: World, row: Row) -> dict[str, list[str]]:
     """What became of a row's packets."""
+    row = row.of_mode(world.mode)
     world.write(row.service, endpoint_slice(*row.endpoints))
     patient = not row.targets <= {"dropped", "untouched"}
     refused = row.targets == {"refused"}
@@ -250,27 +257,32 @@ def udp_flow(world: World) -> list[str]:
 def big_change(world: World) -> dict[str, Any]:
     """More Services than an unprivileged transaction holds come and go again; what is left of their chains."""
     services, slices = [], []
-    for i in range(60):
-        ip = f"10.96.8.{i}"
+    for i in range(320):
+        ip = f"10.96.{8 + i // 200}.{i % 200}"
         services.append(service(f"s{i}", clusterIP=ip, clusterIPs=[ip]))
         slices.append(endpoint_slice(endpoint(HERE), endpoint(THERE), of=f"s{i}"))
     world.write(*services, *slices)
-    reached = sorted(world.connect(POD, "10.96.8.59", 80, patient=True))
+    reached = sorted(world.connect(POD, "10.96.9.59", 80, patient=True))
     world.write()
-    saved = asyncio.run(world.run(["iptables-save"], None)).stdout.decode()
+    save = ["nft", "list", "ruleset"] if world.mode == "nftables" else ["iptables-save"]
+    saved = asyncio.run(world.run(save, None)).stdout.decode()
+    left = ("KUBE-SVC", "KUBE-SEP", "dnat ip to", "goto service")
     return {
         "reached": reached,
-        "left": [line for line in saved.splitlines() if "KUBE-SVC" in line or "KUBE-SEP" in line],
+        "left": [line for line in saved.splitlines() if any(word in line for word in left)],
     }
 
 
 def broken_by_hand(world: World) -> dict[str, Any]:
-    """Somebody flushes the nat table and deletes its chains: noticed by the canary, repaired by the next sync."""
+    """Somebody flushes the table and deletes its chains: noticed by the canary, repaired by the next sync."""
     objects = (service(), endpoint_slice(endpoint(HERE)))
     world.write(*objects)
     before = asyncio.run(world.proxier.canary_is_there())
-    for flag in ("-F", "-X"):
-        asyncio.run(world.run(["iptables", "-t", "nat", flag], None))
+    commands = [["iptables", "-t", "nat", "-F"], ["iptables", "-t", "nat", "-X"]]
+    if world.mode == "nftables":
+        commands = [["nft", "delete", "table", "ip", "kube-proxy"]]
+    for argv in commands:
+        asyncio.run(world.run(argv, None))
     after = asyncio.run(world.proxier.canary_is_there())
     world.proxier.forget()
     world.write(*objects)
@@ -278,8 +290,8 @@ def broken_by_hand(world: World) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run everything; the results go to standard output."""
-    world = World()
+    """Run everything in the mode that was asked for; the results go to standard output."""
+    world = World(sys.argv[1])
     results: dict[str, Any] = {"rows": {row.id: row_result(world, row) for row in ROWS}}
     for story in (affinity, udp_flow, big_change, broken_by_hand):
         results[story.__name__] = story(world)

@@ -13,8 +13,8 @@ def start() -> Iterator[Callable[..., Program]]:
     """Start programs; whatever still runs afterwards is ended."""
     started: list[Program] = []
 
-    def begin(program: str, *arguments: str, **environment: str) -> Program:
-        started.append(Program(command(program, *arguments), environment))
+    def begin(program: str, *arguments: str, told_to_go: bool = False, **environment: str) -> Program:
+        started.append(Program(command(program, *arguments), environment, told_to_go))
         return started[-1]
 
     yield begin

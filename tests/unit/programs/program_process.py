@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -16,9 +17,13 @@ PROGRAMS = Path(__file__).parents[3] / "src" / "podwalk" / "programs"
 class Program:
     """A running program and what it printed."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str], told_to_go: bool) -> None:
         self.process = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+            arguments,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            preexec_fn=_tell_to_go if told_to_go else None,
         )
         self.output = ""
 
@@ -40,6 +45,12 @@ class Program:
         self.process.wait(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def _tell_to_go() -> None:
+    """A SIGTERM that waits for the program to be ready for it, as for the first process of a container."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def command(program: str, *arguments: str) -> list[str]:

@@ -262,6 +262,7 @@ def test_a_guestbook_replica_copies_its_primary(start: Callable[..., Program]) -
         "agnhost.py", "guestbook", f"--http-port={replica}", f"--backend-port={primary}", "--replicaof=127.0.0.1"
     )
     copy.wait_for("Registered to node: 127.0.0.1")
+    answers(replica)
     assert fetch(replica, "/get?key=a")[2] == '{"data":"1"}'
     message = "encountered error while propagating to replica '127.0.0.1': Get "
     status, _, body = fetch(primary, "/set?key=a&value=2")
@@ -295,7 +296,7 @@ def test_programs_can_be_imported_by_a_launcher_too(program: str) -> None:
 class TestCommandLine:
     def test_help_lists_the_subcommands(self) -> None:
         assert run("agnhost.py").stdout == run("agnhost.py", "--help").stdout == run("agnhost.py", "help").stdout
-        assert "  netexec           Creates HTTP(S), UDP" in run("agnhost.py").stdout
+        assert "  netexec              Creates HTTP(S), UDP" in run("agnhost.py").stdout
 
     def test_help_of_a_subcommand(self) -> None:
         text = run("agnhost.py", "serve-hostname", "--help").stdout
@@ -332,3 +333,13 @@ def test_a_server_loads_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     slow = {"typing", "re", "json", "asyncio", "http", "http.server", "urllib.parse", "ssl", "subprocess", "threading"}
     assert not slow & set(done.stdout.split())
+
+
+def test_a_signal_that_came_too_early_is_not_lost() -> None:
+    """A container begins with SIGTERM blocked; the program lets it in once it has its handlers."""
+    block = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {15}); os.kill(os.getpid(), 15); "
+    code = block + "os.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command("agnhost.py", "pause")], capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 2

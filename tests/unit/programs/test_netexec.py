@@ -185,6 +185,14 @@ class TestEnd:
         assert fetch(port, "/readyz")[::2] == (503, "shutting down")
         assert fetch(port, "/hostname")[0] == 200
 
+    def test_one_that_is_told_to_go_while_it_starts_serves_until_it_goes(self, start: Callable[..., Program]) -> None:
+        port = free_port()
+        flags = (f"--http-port={port}", "--udp-port=-1", "--delay-shutdown=30")
+        program = start("agnhost.py", "netexec", *flags, told_to_go=True)
+        program.wait_for("Sleeping 30 seconds before terminating...")
+        answers(port)
+        assert fetch(port, "/readyz")[::2] == (503, "shutting down")
+
     def test_without_the_udp_server_it_is_never_healthy(self, start: Callable[..., Program]) -> None:
         port = free_port()
         start("agnhost.py", "netexec", f"--http-port={port}", "--udp-port=-1")

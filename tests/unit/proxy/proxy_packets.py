@@ -24,6 +24,7 @@ class Packet:
     port: int
     protocol: str = "tcp"
     marked: bool = False
+    translated: bool = False
 
 
 @dataclass(frozen=True)

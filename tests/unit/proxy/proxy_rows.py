@@ -6,7 +6,7 @@ are on worker2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from podwalk.proxy.model import Node
@@ -62,7 +62,8 @@ class Row:
     """A packet from ``source`` to ``destination``:``port`` ends at one of ``targets``.
 
     Targets are addresses of endpoints, or ``refused``, ``dropped``, or ``untouched`` (no Service took it).
-    ``masqueraded`` names the targets that see another source than the packet's.
+    ``masqueraded`` names the targets that see another source than the packet's. ``in_nftables`` is what becomes of
+    the packet instead where kube-proxy runs in nftables mode.
     """
 
     id: str
@@ -73,12 +74,21 @@ class Row:
     port: int
     targets: frozenset[str]
     masqueraded: frozenset[str] = frozenset()
+    in_nftables: str = ""
+
+    def of_mode(self, mode: str) -> Row:
+        """The row as it is in one of kube-proxy's modes."""
+        if mode != "nftables" or not self.in_nftables:
+            return self
+        return replace(self, targets=frozenset((self.in_nftables,)), masqueraded=frozenset())
 
 
-def _row(name: str, svc: Object, eps: tuple[Object, ...], packet: tuple[str, str, int], *targets: str) -> Row:
+def _row(
+    name: str, svc: Object, eps: tuple[Object, ...], packet: tuple[str, str, int], *targets: str, nftables: str = ""
+) -> Row:
     """A star in front of a target says that it is masqueraded."""
     bare = frozenset(t.lstrip("*") for t in targets)
-    return Row(name, svc, eps, *packet, bare, frozenset(t[1:] for t in targets if t.startswith("*")))
+    return Row(name, svc, eps, *packet, bare, frozenset(t[1:] for t in targets if t.startswith("*")), nftables)
 
 
 _BOTH = (endpoint(HERE), endpoint(THERE))
@@ -118,7 +128,37 @@ ROWS = (
         (HERE, CLUSTER_IP, 80),
         f"*{HERE}",
     ),
-    _row("another port of a cluster IP is nobody's", _PLAIN, _BOTH, (POD, CLUSTER_IP, 81), "untouched"),
+    _row(
+        "another port of a cluster IP is nobody's",
+        _PLAIN,
+        _BOTH,
+        (POD, CLUSTER_IP, 81),
+        "untouched",
+        nftables="refused",
+    ),
+    _row(
+        "a cluster IP that no Service has is nobody's",
+        _PLAIN,
+        _BOTH,
+        (POD, "10.96.77.77", 80),
+        "untouched",
+        nftables="dropped",
+    ),
+    _row(
+        "a client outside reaches a cluster IP under another source",
+        _PLAIN,
+        _BOTH,
+        (OUTSIDE, CLUSTER_IP, 80),
+        f"*{HERE}",
+        f"*{THERE}",
+    ),
+    _row(
+        "the node port of a Pod that is its own endpoint works",
+        _NODE_PORT,
+        (endpoint(HERE),),
+        (HERE, HOST, NODE_PORT),
+        f"*{HERE}",
+    ),
     _row("a Service without endpoints refuses", _PLAIN, (), _TO_SERVICE, "refused"),
     _row(
         "endpoints that are not ready do not count",
@@ -181,5 +221,6 @@ ROWS = (
         (HOST, "127.0.0.1", NODE_PORT),
         f"*{HERE}",
         f"*{THERE}",
+        nftables="untouched",
     ),
 )

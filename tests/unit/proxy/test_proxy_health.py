@@ -92,3 +92,27 @@ async def test_a_port_that_is_taken_is_logged_and_left(caplog: pytest.LogCapture
         await running.update(balanced(taken.getsockname()[1], endpoint(HERE)))
         running.close()
     assert "cannot listen on 0.0.0.0:" in caplog.text
+
+
+async def test_metrics_tell_how_long_syncs_took(servers: HealthServers) -> None:
+    _, metrics = (port for _, port in servers.addresses())
+    await servers.update([], 0.003)
+    await servers.update([], 2.0)
+    _, _, text = await get(metrics, "/metrics")
+    name = "kubeproxy_sync_proxy_rules_duration_seconds"
+    for line in (f'{name}_bucket{{le="0.004"}} 1', f'{name}_bucket{{le="+Inf"}} 2', f"{name}_sum 2.003"):
+        assert line in text.splitlines()
+    assert "kubeproxy_sync_proxy_rules_last_timestamp_seconds 0" not in text
+
+
+async def test_the_mode_is_told(servers: HealthServers) -> None:
+    other = HealthServers(healthz_port=0, metrics_port=0, mode="nftables")
+    await other.start()
+    assert (await get(other.addresses()[1][1], "/proxyMode"))[2] == "nftables"
+    other.close()
+
+
+def test_ready_endpoints_count_even_before_the_balancer_has_an_address() -> None:
+    pending = service(type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=30999)
+    ports = model.service_ports([pending], [endpoint_slice(endpoint(HERE), endpoint(THERE))], NODE)
+    assert health.local_endpoints(ports) == {30999: ("shop", "web", 1)}

@@ -107,3 +107,18 @@ def test_a_load_balancer_that_proxies_is_not_answered_for() -> None:
         "loadBalancer": {"ingress": [{"ip": "203.0.113.9", "ipMode": "Proxy"}, {"hostname": "x.test"}]}
     }
     assert only([balanced], []).load_balancer_ips == ()
+
+
+def test_what_did_not_change_is_remembered_and_what_did_is_not() -> None:
+    known = model.ServicePorts()
+    web, other = service(), service("other", clusterIP="10.96.7.8", clusterIPs=["10.96.7.8"])
+    slices = [endpoint_slice(endpoint(HERE)), endpoint_slice(endpoint(HERE), of="other")]
+    first = known.of([web, other], slices, NODE)
+    slices[0] = endpoint_slice(endpoint(THERE))
+    second = known.of([web, other], slices, NODE)
+    assert [a is b for a, b in zip(first, second, strict=True)] == [True, False]
+    assert [str(e) for e in second[1].endpoints.cluster] == [f"{THERE}:8080"]
+    moved = Node(NODE.name, NODE.ip, "another-zone")
+    assert known.of([web, other], slices, moved) == model.service_ports([web, other], slices, moved)
+    assert known.of([other], slices, moved) == model.service_ports([other], slices, moved)
+    assert known.of([other], [], moved)[0].endpoints.cluster == ()

@@ -148,3 +148,13 @@ def test_udp_flows_from_before_the_first_endpoint_are_forgotten() -> None:
 
 def test_tcp_flows_are_left_alone() -> None:
     assert conntrack.stale_flows(ports_of(2, HERE), []) == []
+
+
+def test_udp_flows_to_a_port_that_the_service_left_are_forgotten() -> None:
+    before, after = udp(HERE, node_port=30053), udp(HERE, node_port=30054)
+    commands = conntrack.stale_flows(before, after)
+    assert [c[4:] for c in commands] == [
+        ["--orig-port-dst", "30053", "--reply-src", HERE, "--reply-port-src", "53"],
+        # Whoever asked at the new port before it was one passed untranslated.
+        ["--orig-port-dst", "30054"],
+    ]
