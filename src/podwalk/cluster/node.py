@@ -7,7 +7,9 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from podwalk.api.clusterconfig import NodeConfig
 from podwalk.api.meta import Object
@@ -15,13 +17,25 @@ from podwalk.client.rest import Client, ClientConfig
 from podwalk.cluster import controlplane, staticpods
 from podwalk.cluster.messages import Channel
 from podwalk.cluster.spec import CLUSTER_DOMAIN, FABRIC_PREFIX, GATEWAY, ClusterSpec
+from podwalk.egress import agent as egress
 from podwalk.kubelet import agent
+from podwalk.loadbalancer import speaker
 from podwalk.netns import syscalls
 from podwalk.netns.netlink import Netlink
 from podwalk.netns.reaper import Reaper
+from podwalk.network import daemon as network
+from podwalk.network.profile import NetworkConfig
+from podwalk.policy import agent as policy
+from podwalk.proxy import model
 from podwalk.proxy import sync as proxy
 
+if TYPE_CHECKING:
+    from podwalk.proxy.ebpf.agent import Agent as ServicesByEbpf
+
 log = logging.getLogger(__name__)
+
+# What the kubelet awaits between a Pod's network and its containers: the Pod, its address.
+NetworkHook = Callable[[Object, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +94,16 @@ class NodeMain:
         async with asyncio.TaskGroup() as group:
             for pid in children:
                 group.create_task(self._end_with(reaper, pid))
-            group.create_task(self._kubelet(reaper), name="kubelet")
+            policies = self._network_policies(group, reaper) if self.spec.config.network_policy else None
+            services = self._services_by_ebpf(group, reaper) if self.spec.config.services_by_ebpf else None
+            hooks: list[NetworkHook] = [part.pod_is_coming for part in (services, policies) if part is not None]
+            group.create_task(self._kubelet(reaper, hooks), name="kubelet")
+            group.create_task(self._pod_network(reaper), name="network")
+            group.create_task(self._egress_gateway(reaper), name="egress-gateway")
             if self.spec.config.proxy_mode != "none":
                 group.create_task(self._kube_proxy(reaper), name="kube-proxy")
+            if self.spec.config.load_balancer:
+                group.create_task(self._speaker(), name="metallb-speaker")
 
     async def _end_with(self, reaper: Reaper, pid: int) -> None:
         code = await reaper.watch(pid)
@@ -98,7 +119,11 @@ class NodeMain:
     def _client(self, token: str, user_agent: str) -> Client:
         return Client(ClientConfig(self.spec.api_server, token, self.spec.pki.ca_cert, user_agent))
 
-    async def _kubelet(self, reaper: Reaper) -> None:
+    async def _kubelet(self, reaper: Reaper, hooks: list[NetworkHook]) -> None:
+        async def network_made(pod: Object, address: str) -> None:
+            for hook in hooks:
+                await hook(pod, address)
+
         async with self._client(self.spec.tokens.nodes[self.node.name], "kubelet") as client:
             config = agent.KubeletConfig(
                 node_name=self.node.name,
@@ -112,13 +137,65 @@ class NodeMain:
                 ca_cert=self.spec.pki.ca_cert,
                 labels=dict(self.node.labels),
                 static_pods=staticpods.pods(self.spec, self.node),
-                cluster_cidr=self.spec.config.pod_subnet,
                 images_file=self.spec.images_file,
                 host_root_fd=self.host_root_fd,
                 taints=self._taints(),
-                default_cni=self.spec.config.default_cni,
+                network_made=network_made if hooks else None,
             )
             await agent.run(config, on_ready=lambda: self.channel.send("kubelet-ready", name=self.node.name))
+
+    def _network_policies(self, group: asyncio.TaskGroup, reaper: Reaper) -> policy.Agent:
+        """The policy agent, which the kubelet asks before it starts a Pod's containers."""
+        client = self._client(self.spec.tokens.network_policy, "kube-network-policies")
+        enforcing = policy.Agent(client, reaper, self.node.name)
+
+        async def run() -> None:
+            async with client:
+                await enforcing.run()
+
+        group.create_task(run(), name="kube-network-policies")
+        return enforcing
+
+    def _services_by_ebpf(self, group: asyncio.TaskGroup, reaper: Reaper) -> ServicesByEbpf:
+        """The agent whose programs serve Services, which the kubelet asks before it starts a Pod's containers."""
+        # One profile of many needs it, and it takes memory on every node.
+        from podwalk.proxy.ebpf.agent import Agent as ServicesByEbpf
+
+        client = self._client(self.spec.tokens.kube_proxy, "cilium-agent")
+        node = model.Node(self.node.name, self.spec.node_address(self.node))
+        serving = ServicesByEbpf(client, reaper, node, self.spec.config.service_subnet)
+
+        async def run() -> None:
+            async with client:
+                await serving.run(lambda: self.channel.send("proxy-synced", name=self.node.name))
+
+        group.create_task(run(), name="cilium-agent")
+        return serving
+
+    async def _pod_network(self, reaper: Reaper) -> None:
+        async with self._client(self.spec.tokens.network, "network") as client:
+            config = NetworkConfig(
+                node_name=self.node.name,
+                node_ip=self.spec.node_address(self.node),
+                cluster_cidr=self.spec.config.pod_subnet,
+                client=client,
+                reaper=reaper,
+            )
+            await network.run(self.spec.config.options()["cni"], config)
+
+    async def _egress_gateway(self, reaper: Reaper) -> None:
+        """Follow egress gateway policies; without their definition it only waits for that."""
+        async with self._client(self.spec.tokens.egress, "cilium-agent") as client:
+            internal = (self.spec.config.pod_subnet, self.spec.config.service_subnet)
+            await egress.Agent(client, reaper, self.node.name, internal).run()
+
+    async def _speaker(self) -> None:
+        """Announce load balancer addresses; a node that cannot is a node all the same."""
+        async with self._client(self.spec.tokens.load_balancer, "metallb-speaker") as client:
+            try:
+                await speaker.run(client, node_name=self.node.name, node_ip=self.spec.node_address(self.node))
+            except OSError as error:
+                log.error("this node announces no load balancer addresses: %s", error)
 
     async def _kube_proxy(self, reaper: Reaper) -> None:
         async with self._client(self.spec.tokens.kube_proxy, "kube-proxy") as client:
@@ -127,6 +204,8 @@ class NodeMain:
                 node_name=self.node.name,
                 node_ip=self.spec.node_address(self.node),
                 cluster_cidr=self.spec.config.pod_subnet,
+                service_cidr=self.spec.config.service_subnet,
+                mode=self.spec.config.proxy_mode,
                 reaper=reaper,
                 on_synced=lambda: self.channel.send("proxy-synced", name=self.node.name),
             )

@@ -30,11 +30,13 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def make(names: list[str], addresses: list[str]) -> Pki:
-    """A CA and a server certificate for these DNS names and IP addresses."""
+def make(
+    names: list[str], addresses: list[str], *, authority: str = "kubernetes", subject_name: str = "kube-apiserver"
+) -> Pki:
+    """A CA and a server certificate for these DNS names and IP addresses; ``authority`` is the CA's common name."""
     now = datetime.datetime.now(datetime.UTC)
     ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, authority)])
     ca = (
         _builder(ca_name, ca_name, ca_key, now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -43,7 +45,7 @@ def make(names: list[str], addresses: list[str]) -> Pki:
         .sign(ca_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject_name)])
     alternatives: list[x509.GeneralName] = [x509.DNSName(n) for n in names]
     alternatives += [x509.IPAddress(ipaddress.ip_address(a)) for a in addresses]
     server = (

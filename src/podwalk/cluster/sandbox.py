@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwalk.api.clusterconfig import NodeConfig
+from podwalk.cluster import cloud, internet, networks, uplinks
 from podwalk.cluster.messages import Channel
 from podwalk.cluster.node import NodeMain
-from podwalk.cluster.spec import BRIDGE, FABRIC_PREFIX, GATEWAY, ClusterSpec
+from podwalk.cluster.spec import BRIDGE, FABRIC_PREFIX, GATEWAY, GATEWAY_MAC, ClusterSpec
 from podwalk.netns import sandbox
 from podwalk.netns.guard import HostNamespaceError
 from podwalk.netns.netlink import Netlink, NetlinkError
@@ -50,10 +51,19 @@ class SandboxMain:
     def _build(self) -> dict[int, NodeConfig]:
         with Netlink() as netlink:
             netlink.add_bridge(BRIDGE)
+            # Else it has the lowest of its ports, and another when that node dies: the others would send to nobody
+            # until they ask for it again. Docker sets it for the same reason.
+            netlink.set_mac(BRIDGE, GATEWAY_MAC)
             netlink.add_address(BRIDGE, f"{GATEWAY}/{FABRIC_PREFIX}")
             netlink.set_up(BRIDGE)
             _answer_every_error()
-            return {self._start_node(netlink, node): node for node in self.spec.config.nodes}
+            if networks.profile(self.spec) == "calico":
+                uplinks.start(netlink, self.channel)
+            nodes = {self._start_node(netlink, node): node for node in self.spec.config.nodes}
+        internet.start(self.api_socket)
+        if networks.profile(self.spec) == "cloud":
+            cloud.start(self.spec, self.api_socket)
+        return nodes
 
     def _start_node(self, netlink: Netlink, node: NodeConfig) -> int:
         api = self.api_socket if node.role == "control-plane" else None

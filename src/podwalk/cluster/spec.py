@@ -9,6 +9,7 @@ from podwalk.cluster.pki import Pki, make, new_token
 
 BRIDGE = "kind0"
 GATEWAY = "172.18.0.1"
+GATEWAY_MAC = "02:42:ac:12:00:01"
 FABRIC_PREFIX = 16
 API_PORT = 6443
 KUBERNETES_VERSION = "v1.36.2"
@@ -22,6 +23,11 @@ class Tokens:
     admin: str = field(default_factory=new_token)
     controller_manager: str = field(default_factory=new_token)
     kube_proxy: str = field(default_factory=new_token)
+    network: str = field(default_factory=new_token)
+    cloud: str = field(default_factory=new_token)
+    network_policy: str = field(default_factory=new_token)
+    load_balancer: str = field(default_factory=new_token)
+    egress: str = field(default_factory=new_token)
     kubelet_server: str = field(default_factory=new_token)
     nodes: dict[str, str] = field(default_factory=dict)
 

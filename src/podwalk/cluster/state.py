@@ -23,7 +23,11 @@ _LOOKS = 100
 
 @dataclass(slots=True)
 class State:
-    """A running cluster, as its supervisor records it. Pids: of the host, except ``node_pids`` (of the sandbox)."""
+    """A running cluster, as its supervisor records it. Pids: of the host, except ``node_pids`` (of the sandbox).
+
+    ``beside_pids``, of the sandbox too: machines that are no nodes, such as the switches of the profile calico.
+    ``options``: what kind of cluster it is, as :meth:`podwalk.api.clusterconfig.ClusterConfig.options` tells.
+    """
 
     name: str
     supervisor_pid: int
@@ -33,6 +37,8 @@ class State:
     node_addresses: dict[str, str] = field(default_factory=dict)
     node_roles: dict[str, str] = field(default_factory=dict)
     node_pids: dict[str, int] = field(default_factory=dict)
+    beside_pids: dict[str, int] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class ClusterDir:

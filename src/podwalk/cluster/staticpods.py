@@ -8,31 +8,27 @@ from __future__ import annotations
 
 from podwalk.api.clusterconfig import NodeConfig
 from podwalk.api.meta import Object
+from podwalk.cluster import networks
 from podwalk.cluster.spec import KUBERNETES_VERSION, ClusterSpec
 
-_EVERYWHERE = ("kube-flannel", "kube-proxy")
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 def pods(spec: ClusterSpec, node: NodeConfig) -> list[Object]:
     """The mirror Pods of a node."""
-    names = [n for n in _EVERYWHERE if _runs(spec, n)]
+    names = ["kube-proxy"] if spec.config.proxy_mode != "none" else []
     if node.role == "control-plane":
         names += _CONTROL_PLANE
-    return [_pod(name, node) for name in sorted(names)]
+        if networks.profile(spec) == "cloud":
+            names.append("cloud-controller-manager")
+    images = {name: f"registry.k8s.io/{name}:{KUBERNETES_VERSION}" for name in names}
+    if (daemon := networks.daemon(spec)) is not None:
+        images[daemon.name] = daemon.image
+    return [_pod(name, images[name], node) for name in sorted(images)]
 
 
-def _runs(spec: ClusterSpec, name: str) -> bool:
-    if name == "kube-flannel":
-        return spec.config.default_cni
-    return name != "kube-proxy" or spec.config.proxy_mode != "none"
-
-
-def _pod(name: str, node: NodeConfig) -> Object:
-    tier = "control-plane" if name in _CONTROL_PLANE else "node"
-    image = f"registry.k8s.io/{name}:{KUBERNETES_VERSION}"
-    if name == "kube-flannel":
-        image = "ghcr.io/flannel-io/flannel:v0.28.0"
+def _pod(name: str, image: str, node: NodeConfig) -> Object:
+    tier = "control-plane" if name in (*_CONTROL_PLANE, "cloud-controller-manager") else "node"
     return {
         "apiVersion": "v1",
         "kind": "Pod",

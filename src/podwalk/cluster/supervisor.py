@@ -23,6 +23,7 @@ from podwalk.cluster.sandbox import SandboxMain
 from podwalk.cluster.spec import ClusterSpec, make_spec
 from podwalk.cluster.state import ClusterDir, State
 from podwalk.netns import guard, sandbox
+from podwalk.network import profiles as network_profiles
 
 _FIRST_PORT = 36443
 _PORTS = 1024
@@ -67,6 +68,7 @@ class Supervisor:
             started=time.time(),
             node_addresses={n.name: spec.node_address(n) for n in spec.config.nodes},
             node_roles={n.name: n.role for n in spec.config.nodes},
+            options=spec.config.options(),
         )
         self._stopping = False
 
@@ -132,6 +134,9 @@ class Supervisor:
             case "node":
                 self._state.node_pids[message["name"]] = message["pid"]
                 self._dir.write(self._state)
+            case "beside":
+                self._state.beside_pids[message["name"]] = message["pid"]
+                self._dir.write(self._state)
             case "node-died":
                 self._state.node_pids.pop(message["name"], None)
                 self._dir.write(self._state)
@@ -144,7 +149,7 @@ class Supervisor:
 
 
 def main(directory: ClusterDir, config_text: str, images_file: str, report_fd: int, lifeline_fd: int) -> int:
-    """Run a supervisor. ``config_text`` is kind's configuration as JSON with a name."""
+    """Run a supervisor. ``config_text`` is JSON: kind's configuration (``kind``) and podwalk's ``options``."""
     from podwalk.api import clusterconfig
 
     report = Channel(report_fd)
@@ -155,7 +160,10 @@ def main(directory: ClusterDir, config_text: str, images_file: str, report_fd: i
         return 1
     try:
         directory.clear()
-        config = clusterconfig.parse(json.loads(config_text), name=directory.name)
+        told = json.loads(config_text)
+        config = clusterconfig.parse(told["kind"], name=directory.name).with_options(told["options"])
+        if (lack := network_profiles.missing(config.options()["cni"])) is not None:
+            raise BootError(lack)
         spec = make_spec(config, images_file)
         return Supervisor(directory, spec, report_fd=report_fd, lifeline_fd=lifeline_fd).run()
     except (BootError, clusterconfig.ConfigError) as error:

@@ -1,16 +1,13 @@
-"""One Pod a node. Stands in for pkg/controller/daemon, without ControllerRevisions (so without rollback)."""
+"""One Pod a node, and the templates it had before. Stands in for pkg/controller/daemon."""
 
 from __future__ import annotations
-
-import asyncio
 
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
-from podwalk.api.selectors import label_selector
-from podwalk.controllers import daemonset_plan, ownership
-from podwalk.controllers import pods as podutil
-from podwalk.controllers.context import Context, Controller
+from podwalk.controllers import daemonset_plan, history, indexes, ownership
+from podwalk.controllers.context import Context, Controller, selector_of, typed
+from podwalk.controllers.pod_control import PodControl, claim
 from podwalk.controllers.writes import EXPIRY_SECONDS, Writes
 
 
@@ -24,17 +21,15 @@ class DaemonSetController(Controller):
         self._sets = self.informer("DaemonSet")
         self._pods = self.informer("Pod")
         self._nodes = self.informer("Node")
+        revisions = self.informer("ControllerRevision")
         self._writes = Writes(self._pods)
-        self._events = context.recorder(self.name)
-        self._sets.on_change(lambda old, new: self.enqueue(meta.key(new or old or {})))
-        self._pods.on_change(self._pod_changed)
+        self._history = history.History(self.client, revisions)
+        self._control = PodControl(self.client, self._writes, context.recorder(self.name))
+        indexes.index_owners(self._pods)
+        self.watch_keys(self._sets)
+        self.watch_owned(self._pods, self._sets)
+        self.watch_owned(revisions, self._sets)
         self._nodes.on_change(self._node_changed)
-
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for pod in (old, new):
-            ref = meta.controller_of(pod) if pod is not None else None
-            if ref is not None and ref.get("kind") == "DaemonSet":
-                self.enqueue(meta.make_key(meta.namespace(pod or {}), ref["name"]))
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and _view(old) == _view(new):
@@ -44,67 +39,62 @@ class DaemonSetController(Controller):
 
     async def reconcile(self, key: str) -> None:
         """Bring one DaemonSet's Pods to its nodes and write its status. Raises ApiError (then retried)."""
-        ds = self._sets.get(key)
-        if ds is None:
+        cached = self._sets.get(key)
+        if cached is None:
             self._writes.forget(key)
+            self._history.writes.forget(key)
             return
-        if meta.is_deleting(ds):
+        if meta.is_deleting(cached):
             return
-        if not self._writes.settled(key):
+        if not self._writes.settled(key) or not self._history.writes.settled(key):
             self.enqueue_after(key, EXPIRY_SECONDS)
             return
-        ds = {**ds, "apiVersion": "apps/v1", "kind": "DaemonSet"}
-        actions = daemonset_plan.plan(ds, self._nodes.all(), await self._claim(key, ds))
-        errors = await asyncio.gather(
-            *(self._create(key, ds, node) for node in actions.create),
-            *(self._delete(key, ds, pod) for pod in actions.delete),
-        )
-        status = daemonset_plan.status(ds, actions)
-        if status != (ds.get("status") or {}):
-            await self.client.update_status({**ds, "status": status})
+        ds = typed(self._sets, cached)
+        pods = await claim(self._writes, self.client, self._pods, key, ds, selector_of(ds))
+        revisions = await self._history.revisions(key, ds)
+        current = await self._current_revision(key, ds, revisions)
+        if current is None:
+            collisions = int((ds.get("status") or {}).get("collisionCount") or 0) + 1
+            await self._write_status(ds, {**(ds.get("status") or {}), "collisionCount": collisions})
+            return
+        value = meta.labels(current).get(history.REVISION_LABEL, "")
+        actions = daemonset_plan.plan(ds, self._nodes.all(), pods, value)
+        wanted = [daemonset_plan.pod_for(ds, node, value) for node in actions.create]
+        errors = [
+            (await self._control.create_all(key, ds, wanted))[1],
+            await self._control.delete_all(key, ds, actions.delete),
+        ]
+        await self._write_status(ds, daemonset_plan.status(ds, actions, value))
+        live = {value, *(meta.labels(p).get(history.REVISION_LABEL, "") for p in pods)}
+        await self._history.delete(key, history.beyond_limit(ds, revisions, live, history.REVISION_LABEL))
+        wait = daemonset_plan.next_available(ds, actions)
+        if wait is not None:
+            self.enqueue_after(key, wait)
         for error in errors:
             if error is not None and not ownership.is_namespace_terminating(error):
                 raise error
 
-    async def _claim(self, key: str, ds: Object) -> list[Object]:
-        matches = label_selector(ds["spec"].get("selector"))
-        out = []
-        for pod in self._pods.in_namespace(meta.namespace(ds)):
-            if podutil.is_owned_by(pod, ds):
-                if matches(meta.labels(pod)):
-                    out.append(pod)
-                else:
-                    await ownership.release(self.client, "Pod", pod, ds)
-            elif meta.controller_of(pod) is None and podutil.is_active(pod) and matches(meta.labels(pod)):
-                taken = await ownership.adopt(self.client, "Pod", pod, ds)
-                if taken is not None:
-                    self._writes.note(key, taken)
-                    out.append(taken)
-        return out
+    async def _current_revision(self, key: str, ds: Object, revisions: list[Object]) -> Object | None:
+        """The revision of the present template, numbered above all others; None where its name is taken."""
+        data = history.patch_of(ds)
+        same = [r for r in revisions if r.get("data") == data]
+        above = max((history.number(r) for r in revisions if r not in same), default=0) + 1
+        if same:
+            newest = same[-1]
+            await self._history.delete(key, same[:-1])
+            return newest if history.number(newest) >= above else await self._history.renumber(key, newest, above)
+        value = daemonset_plan.template_hash(ds)
+        wanted = history.new_revision(ds, value, {history.REVISION_LABEL: value}, above)
+        return await self._history.create(key, ds, wanted)
 
-    async def _create(self, key: str, ds: Object, node: str) -> ApiError | None:
+    async def _write_status(self, ds: Object, status: Object) -> None:
+        if status == (ds.get("status") or {}):
+            return
         try:
-            made = await self.client.create(daemonset_plan.pod_for(ds, node))
+            await self.client.update_status({**ds, "status": status})
         except ApiError as error:
-            if not ownership.is_namespace_terminating(error):
-                self._events.event(ds, "Warning", "FailedCreate", f"Error creating: {error.message}")
-            return error
-        self._writes.note(key, made)
-        self._events.event(ds, "Normal", "SuccessfulCreate", f"Created pod: {meta.name(made)}")
-        return None
-
-    async def _delete(self, key: str, ds: Object, pod: Object) -> ApiError | None:
-        self._writes.note_deleted(key, meta.key(pod))
-        try:
-            await self.client.delete("Pod", meta.name(pod), meta.namespace(pod), uid=meta.uid(pod))
-        except ApiError as error:
-            if error.reason == "NotFound":
-                return None
-            self._writes.forget(key)
-            self._events.event(ds, "Warning", "FailedDelete", f"Error deleting: {error.message}")
-            return error
-        self._events.event(ds, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name(pod)}")
-        return None
+            if error.reason != "NotFound":
+                raise
 
 
 def _view(node: Object) -> tuple[object, ...]:

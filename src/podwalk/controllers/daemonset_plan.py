@@ -12,8 +12,8 @@ from podwalk.api.meta import Object
 from podwalk.controllers import pods as podutil
 from podwalk.controllers import scheduler_fit as fit
 from podwalk.controllers.deployment_plan import template_of
+from podwalk.controllers.history import REVISION_LABEL as HASH_LABEL
 
-HASH_LABEL = "controller-revision-hash"
 GENERATION_LABEL = "pod-template-generation"
 _GENERATION = "deprecated.daemonset.template.generation"
 _ALWAYS_TOLERATED = (
@@ -37,15 +37,15 @@ class Actions:
 
 
 def template_hash(ds: Object) -> str:
-    """The value of ``controller-revision-hash`` for the current template."""
-    return podutil.template_hash(template_of(ds))
+    """The value of ``controller-revision-hash`` for a revision made of the current template."""
+    return podutil.template_hash(template_of(ds), (ds.get("status") or {}).get("collisionCount"))
 
 
-def pod_for(ds: Object, node: str) -> Object:
+def pod_for(ds: Object, node: str, value: str = "") -> Object:
     """The Pod to create for a node: pinned to it by affinity, tolerating what daemons tolerate."""
     pod = podutil.from_template(ds["spec"]["template"], ds)
     labels = pod["metadata"].setdefault("labels", {})
-    labels[HASH_LABEL] = template_hash(ds)
+    labels[HASH_LABEL] = value
     labels[GENERATION_LABEL] = meta.annotations(ds).get(_GENERATION, "1")
     tolerations = pod["spec"].setdefault("tolerations", [])
     wanted = list(_ALWAYS_TOLERATED)
@@ -88,8 +88,12 @@ def target_node(pod: Object) -> str:
     return ""
 
 
-def plan(ds: Object, nodes: Iterable[Object], owned: Iterable[Object]) -> Actions:
-    """What to create and to delete, rolling update included."""
+def plan(
+    ds: Object, nodes: Iterable[Object], owned: Iterable[Object], value: str, now: datetime | None = None
+) -> Actions:
+    """What to create and to delete, rolling update included; ``value`` is the hash of the current revision."""
+    now = now or datetime.now(UTC)
+    surge = _budgets(ds, 1)[0] > 0
     by_node: dict[str, list[Object]] = {}
     for pod in owned:
         by_node.setdefault(target_node(pod), []).append(pod)
@@ -101,9 +105,10 @@ def plan(ds: Object, nodes: Iterable[Object], owned: Iterable[Object]) -> Action
         alive = sorted((p for p in here if not podutil.is_terminal(p)), key=_oldest_first)
         actions.delete += ended
         if should_run or (alive and may_stay):
-            actions.delete += alive[1:]
+            kept = _kept(alive, value, surge)
+            actions.delete += [p for p in alive if p not in kept]
             if should_run:
-                actions.desired[name] = alive[:1]
+                actions.desired[name] = kept
                 if not alive and not by_node.get(name):
                     actions.create.append(name)
             else:
@@ -114,43 +119,77 @@ def plan(ds: Object, nodes: Iterable[Object], owned: Iterable[Object]) -> Action
     for name, lost in by_node.items():
         if name not in all_nodes:
             actions.delete += [p for p in lost if not meta.is_deleting(p) and not podutil.node_name(p)]
-    actions.delete += _outdated(ds, actions)
+    if (ds["spec"].get("updateStrategy") or {}).get("type", "RollingUpdate") == "RollingUpdate":
+        (_surge if surge else _replace)(ds, actions, value, now)
     return actions
+
+
+def _kept(alive: list[Object], value: str, surge: bool) -> list[Object]:
+    """The oldest Pod of a node; while surging, the oldest one of the old template and of the new one."""
+    if not surge:
+        return alive[:1]
+    old = [p for p in alive if not _is_updated(p, value)]
+    return old[:1] + [p for p in alive if _is_updated(p, value)][:1]
 
 
 def _oldest_first(pod: Object) -> tuple[bool, str]:
     return (not podutil.node_name(pod), str(pod["metadata"].get("creationTimestamp") or ""))
 
 
-def _outdated(ds: Object, actions: Actions) -> list[Object]:
-    """Pods of an old template that a rolling update may take now: unavailable ones first."""
-    strategy = ds["spec"].get("updateStrategy") or {}
-    if strategy.get("type", "RollingUpdate") != "RollingUpdate":
-        return []
-    rolling = strategy.get("rollingUpdate") or {}
-    budget = _scaled_up(rolling.get("maxUnavailable", 1), len(actions.desired))
-    min_ready, value = int(ds["spec"].get("minReadySeconds") or 0), template_hash(ds)
-    old_available: list[Object] = []
-    old_unavailable: list[Object] = []
+def _is_updated(pod: Object, value: str) -> bool:
+    return meta.labels(pod).get(HASH_LABEL) == value
+
+
+def _budgets(ds: Object, total: int) -> tuple[int, int]:
+    """(maxSurge, maxUnavailable), percentages rounded up; both zero would never move."""
+    rolling = (ds["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+    surge = podutil.scaled_up(rolling.get("maxSurge") or 0, total)
+    unavailable = podutil.scaled_up(rolling.get("maxUnavailable", 1), total)
+    return surge, unavailable if surge or unavailable else 1
+
+
+def _replace(ds: Object, actions: Actions, value: str, now: datetime) -> None:
+    """Delete Pods of an old template: those that are not available anyway, then as many as may be missing."""
+    budget = _budgets(ds, len(actions.desired))[1]
+    min_ready = int(ds["spec"].get("minReadySeconds") or 0)
+    candidates: list[Object] = []
     unavailable = 0
     for pods in actions.desired.values():
-        available = bool(pods) and podutil.is_available(pods[0], min_ready)
+        available = bool(pods) and podutil.is_available(pods[0], min_ready, now)
         unavailable += not available
-        if pods and meta.labels(pods[0]).get(HASH_LABEL) != value:
-            (old_available if available else old_unavailable).append(pods[0])
-    return old_unavailable + old_available[: max(0, budget - unavailable)]
+        if pods and not _is_updated(pods[0], value):
+            (candidates if available else actions.delete).append(pods[0])
+    actions.delete += candidates[: max(0, budget - unavailable)]
 
 
-def _scaled_up(value: int | str, total: int) -> int:
-    if isinstance(value, str) and value.endswith("%"):
-        return -(-int(value[:-1]) * total // 100)
-    return int(value)
+def _surge(ds: Object, actions: Actions, value: str, now: datetime) -> None:
+    """Start Pods of the new template beside the old ones; an old one goes when its successor is available."""
+    budget = _budgets(ds, len(actions.desired))[0]
+    min_ready = int(ds["spec"].get("minReadySeconds") or 0)
+    candidates: list[str] = []
+    surging = 0
+    for node, pods in actions.desired.items():
+        old = next((p for p in pods if not _is_updated(p, value)), None)
+        new = next((p for p in pods if _is_updated(p, value)), None)
+        if old is None:
+            continue
+        if new is not None:
+            surging += 1
+            if podutil.is_available(new, min_ready, now):
+                actions.delete.append(old)
+        elif podutil.is_available(old, min_ready, now):
+            candidates.append(node)
+        else:
+            # What does not work is replaced without counting.
+            surging += 1
+            actions.create.append(node)
+    actions.create += candidates[: max(0, budget - surging)]
 
 
-def status(ds: Object, actions: Actions, now: datetime | None = None) -> Object:
-    """The DaemonSet's status."""
+def status(ds: Object, actions: Actions, value: str, now: datetime | None = None) -> Object:
+    """The DaemonSet's status; ``value`` is the hash of the current revision."""
     now = now or datetime.now(UTC)
-    min_ready, value = int(ds["spec"].get("minReadySeconds") or 0), template_hash(ds)
+    min_ready = int(ds["spec"].get("minReadySeconds") or 0)
     running = [pods[0] for pods in actions.desired.values() if pods]
     available = sum(podutil.is_available(p, min_ready, now) for p in running)
     out: Object = {
@@ -161,9 +200,19 @@ def status(ds: Object, actions: Actions, now: datetime | None = None) -> Object:
         "observedGeneration": ds["metadata"].get("generation", 0),
     }
     more = {
-        "updatedNumberScheduled": sum(meta.labels(p).get(HASH_LABEL) == value for p in running),
+        "updatedNumberScheduled": sum(_is_updated(p, value) for p in running),
         "numberAvailable": available,
         "numberUnavailable": len(actions.desired) - available,
     }
     out.update({k: v for k, v in more.items() if v})
+    if (ds.get("status") or {}).get("collisionCount") is not None:
+        out["collisionCount"] = ds["status"]["collisionCount"]
     return out
+
+
+def next_available(ds: Object, actions: Actions, now: datetime | None = None) -> float | None:
+    """Seconds until the next ready Pod becomes available, or None where none is on its way."""
+    now = now or datetime.now(UTC)
+    min_ready = int(ds["spec"].get("minReadySeconds") or 0)
+    waits = [podutil.available_in(p, min_ready, now) for pods in actions.desired.values() for p in pods]
+    return min((w for w in waits if w is not None and w > 0), default=None)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
-from podwalk.api.selectors import label_selector
 from podwalk.controllers import deployment_plan as plan
 from podwalk.controllers import deployment_status as status
-from podwalk.controllers import ownership
+from podwalk.controllers import indexes, ownership
 from podwalk.controllers import pods as podutil
-from podwalk.controllers.context import Context, Controller
+from podwalk.controllers.context import Context, Controller, selector_of, typed
+from podwalk.controllers.pod_control import claim
 from podwalk.controllers.writes import EXPIRY_SECONDS, Writes
 
 
@@ -55,22 +55,11 @@ class DeploymentController(Controller):
         self._pods = self.informer("Pod")
         self._writes = Writes(self._sets)
         self._events = context.recorder(self.name)
-        self._deployments.on_change(self._deployment_changed)
-        self._sets.on_change(self._set_changed)
+        indexes.index_owners(self._sets)
+        indexes.index_owners(self._pods)
+        self.watch_keys(self._deployments)
+        self.watch_owned(self._sets, self._deployments)
         self._pods.on_change(self._pod_changed)
-
-    def _deployment_changed(self, old: Object | None, new: Object | None) -> None:
-        self.enqueue(meta.key(new or old or {}))
-
-    def _set_changed(self, old: Object | None, new: Object | None) -> None:
-        for rs in (old, new):
-            ref = meta.controller_of(rs) if rs is not None else None
-            if ref is not None and ref.get("kind") == "Deployment":
-                self.enqueue(meta.make_key(meta.namespace(rs or {}), ref["name"]))
-        if new is not None and meta.controller_of(new) is None:
-            for deployment in self._deployments.in_namespace(meta.namespace(new)):
-                if label_selector(deployment["spec"].get("selector"))(meta.labels(new)):
-                    self.enqueue(meta.key(deployment))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """The last Pod of an old ReplicaSet is gone: what the Recreate strategy waits for."""
@@ -98,7 +87,7 @@ class DeploymentController(Controller):
             return
         deployment = {**deployment, "apiVersion": "apps/v1", "kind": "Deployment"}
         draft = copy.deepcopy(deployment.get("status") or {})
-        rollout = _Rollout(key, deployment, await self._claim(deployment), draft)
+        rollout = _Rollout(key, deployment, await self._claim(key, deployment), draft)
         rollout.new = plan.find_new(deployment, rollout.sets)
         if meta.is_deleting(deployment):
             await self._write_status(rollout, estimate=False)
@@ -119,22 +108,17 @@ class DeploymentController(Controller):
                 return
             raise
 
-    async def _claim(self, deployment: Object) -> list[Object]:
-        matches = label_selector(deployment["spec"].get("selector"))
-        out = []
-        for rs in self._sets.in_namespace(meta.namespace(deployment)):
-            fits = matches(meta.labels(rs))
-            if podutil.is_owned_by(rs, deployment):
-                if fits or meta.is_deleting(deployment):
-                    out.append(rs)
-                else:
-                    await ownership.release(self.client, "ReplicaSet", rs, deployment)
-            elif fits and meta.controller_of(rs) is None and not meta.is_deleting(rs | deployment):
-                taken = await ownership.adopt(self.client, "ReplicaSet", rs, deployment)
-                if taken is not None:
-                    self._writes.note(meta.key(deployment), taken)
-                    out.append(taken)
-        return [{**rs, "apiVersion": "apps/v1", "kind": "ReplicaSet"} for rs in out]
+    async def _claim(self, key: str, deployment: Object) -> list[Object]:
+        sets = await claim(
+            self._writes,
+            self.client,
+            self._sets,
+            key,
+            deployment,
+            selector_of(deployment),
+            may_adopt=lambda rs: not meta.is_deleting(rs),
+        )
+        return [typed(self._sets, rs) for rs in sets]
 
     async def _roll(self, rollout: _Rollout) -> None:
         deployment = rollout.deployment
@@ -156,9 +140,8 @@ class DeploymentController(Controller):
         new = await self._sync_new(rollout, create=False)
         for rs in rollout.active_old:
             await self._resize(rollout, rs, 0)
-        uids = {meta.uid(rs) for rs in rollout.old}
-        pods = self._pods.in_namespace(meta.namespace(rollout.deployment))
-        running = any((meta.controller_of(p) or {}).get("uid") in uids and not podutil.is_terminal(p) for p in pods)
+        pods = [p for rs in rollout.old for p in indexes.owned_by(self._pods, rs)]
+        running = any(not podutil.is_terminal(p) for p in pods)
         if not running:
             new = await self._sync_new(rollout, create=True)
             if plan.replicas(new) != plan.replicas(rollout.deployment):

@@ -6,7 +6,6 @@ Nothing in the data plane reads it since EndpointSlice; ``kubectl get endpoints`
 from __future__ import annotations
 
 import copy
-import ipaddress
 from collections.abc import Iterable
 
 import orjson
@@ -17,8 +16,8 @@ from podwalk.api.meta import Object
 from podwalk.controllers import endpoints_plan as plan
 from podwalk.controllers import pods as podutil
 from podwalk.controllers import trigger_time
-from podwalk.controllers.context import Context, Controller
-from podwalk.controllers.writes import EXPIRY_SECONDS, Writes
+from podwalk.controllers.context import Context
+from podwalk.controllers.service_loop import ServiceLoop
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 CONTROLLER = "endpoint-controller"
@@ -44,7 +43,7 @@ def desired_subsets(service: Object, pods: Iterable[Object]) -> list[Object]:
         group["addresses" if publish or podutil.is_ready(pod) else "notReadyAddresses"].append(address)
     for group in groups.values():
         for field in ("addresses", "notReadyAddresses"):
-            group[field].sort(key=lambda a: (ipaddress.ip_address(a["ip"]).packed, a["targetRef"]["uid"]))
+            group[field].sort(key=lambda a: (plan.in_order(a["ip"]), a["targetRef"]["uid"]))
     return [{k: v for k, v in group.items() if v} for _, group in sorted(groups.items())]
 
 
@@ -81,48 +80,25 @@ def _empty(service: Object) -> Object:
     return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata}
 
 
-class EndpointsController(Controller):
+class EndpointsController(ServiceLoop):
     """Keeps the Endpoints of every Service that has a selector, and removes them with the Service."""
 
     name = "endpoint-controller"
+    writes = "Endpoints"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._services = self.informer("Service")
-        self._pods = self.informer("Pod")
-        self._endpoints = self.informer("Endpoints")
-        self._writes = Writes(self._endpoints)
-        self._times = trigger_time.TriggerTimes()
-        self._services.on_change(self._same_key)
-        self._endpoints.on_change(self._same_key)
-        self._pods.on_change(self._pod_changed)
+        self.watch_keys(self._written)
 
-    def _same_key(self, old: Object | None, new: Object | None) -> None:
-        self.enqueue(meta.key(new or old or {}))
+    async def gone(self, key: str) -> None:
+        """Remove what was made for a Service that is gone. Raises ApiError."""
+        current = self._written.get(key)
+        if current is not None:
+            await self._delete(current)
 
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if not plan.endpoints_changed(old, new):
-            return
-        for service in self._services.in_namespace(meta.namespace(new or old or {})):
-            if any(pod is not None and plan.is_selected(service, pod) for pod in (old, new)):
-                self.enqueue(meta.key(service))
-
-    async def reconcile(self, key: str) -> None:
-        """Write the Endpoints of one Service. Raises ApiError (then retried)."""
-        service, current = self._services.get(key), self._endpoints.get(key)
-        if service is None:
-            self._times.forget(key)
-            self._writes.forget(key)
-            if current is not None:
-                await self._delete(current)
-            return
-        if service["spec"].get("type") == "ExternalName" or not service["spec"].get("selector"):
-            return
-        if not self._writes.settled(key):
-            self.enqueue_after(key, EXPIRY_SECONDS)
-            return
-        pods = [p for p in self._pods.in_namespace(meta.namespace(service)) if plan.is_selected(service, p)]
-        trigger = self._times.compute(service, pods)
+    async def sync(self, key: str, service: Object, pods: list[Object], trigger: str | None) -> None:
+        """Write the Endpoints of one Service. Raises ApiError."""
+        current = self._written.get(key)
         new = desired(service, pods, current, trigger)
         if new is None:
             return

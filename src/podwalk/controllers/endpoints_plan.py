@@ -5,6 +5,7 @@ Upstream: k8s.io/endpointslice (utils.go, util/controller_utils.go), pkg/api/v1/
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 from typing import Any
@@ -45,9 +46,16 @@ def should_set_hostname(service: Object, pod: Object) -> bool:
     return bool(spec.get("hostname")) and spec.get("subdomain") == meta.name(service)
 
 
+@functools.lru_cache(maxsize=8192)
 def family(address: str) -> str:
-    """``IPv4`` or ``IPv6``."""
+    """``IPv4`` or ``IPv6``. Raises ValueError on what is no address."""
     return f"IPv{ipaddress.ip_address(address).version}"
+
+
+@functools.lru_cache(maxsize=8192)
+def in_order(address: str) -> bytes:
+    """What addresses are sorted by: their value and not their text. Raises ValueError on what is no address."""
+    return ipaddress.ip_address(address).packed
 
 
 def pod_addresses(pod: Object, address_type: str) -> list[str]:

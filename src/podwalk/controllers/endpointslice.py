@@ -6,38 +6,22 @@ from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.controllers import endpointslice_plan as slices
-from podwalk.controllers import trigger_time
-from podwalk.controllers.context import Context, Controller
-from podwalk.controllers.endpoints_plan import endpoints_changed, is_selected
-from podwalk.controllers.writes import EXPIRY_SECONDS, Writes
+from podwalk.controllers import indexes, ownership, trigger_time
+from podwalk.controllers.context import Context
+from podwalk.controllers.service_loop import ServiceLoop
 
 
-class EndpointSliceController(Controller):
+class EndpointSliceController(ServiceLoop):
     """Keeps the slices of every Service that has a selector; leaves all other slices alone."""
 
     name = "endpointslice-controller"
+    writes = "EndpointSlice"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._services = self.informer("Service")
-        self._pods = self.informer("Pod")
         self._nodes = self.informer("Node")
-        self._slices = self.informer("EndpointSlice")
-        self._writes = Writes(self._slices)
-        self._times = trigger_time.TriggerTimes()
-        self._services.on_change(self._service_changed)
-        self._pods.on_change(self._pod_changed)
-        self._slices.on_change(self._slice_changed)
-
-    def _service_changed(self, old: Object | None, new: Object | None) -> None:
-        self.enqueue(meta.key(new or old or {}))
-
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if not endpoints_changed(old, new):
-            return
-        for service in self._services.in_namespace(meta.namespace(new or old or {})):
-            if any(pod is not None and is_selected(service, pod) for pod in (old, new)):
-                self.enqueue(meta.key(service))
+        indexes.index_labels(self._written)
+        self._written.on_change(self._slice_changed)
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for obj in (old, new):
@@ -45,34 +29,23 @@ class EndpointSliceController(Controller):
                 name = meta.labels(obj).get(slices.SERVICE_NAME, "")
                 self.enqueue(meta.make_key(meta.namespace(obj), name))
 
-    async def reconcile(self, key: str) -> None:
-        """Write what :func:`podwalk.controllers.endpointslice_plan.plan` says. Raises ApiError (then retried)."""
-        service = self._services.get(key)
-        if service is None:
-            # The slices themselves are the garbage collector's.
-            self._times.forget(key)
-            self._writes.forget(key)
+    async def sync(self, key: str, service: Object, pods: list[Object], trigger: str | None) -> None:
+        """Write what :func:`podwalk.controllers.endpointslice_plan.plan` says. Raises ApiError.
+
+        The slices of a Service that is gone are the garbage collector's.
+        """
+        wanted = {slices.SERVICE_NAME: meta.name(service), slices.MANAGED_BY: slices.CONTROLLER}
+        found = indexes.with_labels(self._written, meta.namespace(service), wanted)
+        mine = [s for s in found if not meta.is_deleting(s)]
+        changes = slices.plan(service, pods, mine, self._nodes.get)
+        try:
+            await self._write(key, service, changes, trigger)
+        except ApiError as error:
+            if not ownership.is_namespace_terminating(error):
+                raise
             return
-        if service["spec"].get("type") == "ExternalName" or not service["spec"].get("selector"):
-            return
-        if not self._writes.settled(key):
-            self.enqueue_after(key, EXPIRY_SECONDS)
-            return
-        pods = [p for p in self._pods.in_namespace(meta.namespace(service)) if is_selected(service, p)]
-        trigger = self._times.compute(service, pods)
-        changes = slices.plan(service, pods, self._mine(service), self._nodes.get)
-        await self._write(key, service, changes, trigger)
         if changes.skipped:
             raise ApiError(404, "NotFound", f"skipping Pods {changes.skipped} for Service {key}: Node Not Found")
-
-    def _mine(self, service: Object) -> list[Object]:
-        return [
-            s
-            for s in self._slices.in_namespace(meta.namespace(service))
-            if meta.labels(s).get(slices.SERVICE_NAME) == meta.name(service)
-            and meta.labels(s).get(slices.MANAGED_BY) == slices.CONTROLLER
-            and not meta.is_deleting(s)
-        ]
 
     async def _write(self, key: str, service: Object, changes: slices.Changes, trigger: str | None) -> None:
         if not meta.is_deleting(service):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
-from podwalk.controllers import endpoints_plan, trigger_time
+from podwalk.controllers import endpoints_plan, indexes, trigger_time
 from podwalk.controllers import endpointslice_plan as slices
 from podwalk.controllers.context import Context, Controller
 from podwalk.controllers.writes import EXPIRY_SECONDS, Writes
@@ -70,12 +70,9 @@ class EndpointSliceMirroringController(Controller):
         self._endpoints = self.informer("Endpoints")
         self._slices = self.informer("EndpointSlice")
         self._writes = Writes(self._slices)
-        self._services.on_change(self._same_key)
-        self._endpoints.on_change(self._same_key)
+        indexes.index_labels(self._slices)
+        self.watch_keys(self._services, self._endpoints)
         self._slices.on_change(self._slice_changed)
-
-    def _same_key(self, old: Object | None, new: Object | None) -> None:
-        self.enqueue(meta.key(new or old or {}))
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
@@ -104,10 +101,5 @@ class EndpointSliceMirroringController(Controller):
 
     def _mine(self, key: str) -> list[Object]:
         namespace, name = meta.split_key(key)
-        return [
-            s
-            for s in self._slices.in_namespace(namespace)
-            if meta.labels(s).get(slices.SERVICE_NAME) == name
-            and meta.labels(s).get(slices.MANAGED_BY) == CONTROLLER
-            and not meta.is_deleting(s)
-        ]
+        wanted = {slices.SERVICE_NAME: name, slices.MANAGED_BY: CONTROLLER}
+        return [s for s in indexes.with_labels(self._slices, namespace, wanted) if not meta.is_deleting(s)]

@@ -90,11 +90,11 @@ def plan(service: Object, pods: Iterable[Object], existing: Iterable[Object], no
     changes = Changes()
     families = list(service["spec"].get("ipFamilies") or ("IPv4",))
     all_pods, all_slices = list(pods), list(existing)
-    for stale in all_slices:
-        if stale["addressType"] not in families:
-            changes.delete.append(stale)
+    # Of another family, or of an older Service of the same name, whose slices the garbage collector has yet to take.
+    strange = [s for s in all_slices if s["addressType"] not in families or not podutil.is_owned_by(s, service)]
+    changes.delete += strange
     for address_type in families:
-        mine = [s for s in all_slices if s["addressType"] == address_type]
+        mine = [s for s in all_slices if s["addressType"] == address_type and s not in strange]
         _plan_family(service, address_type, all_pods, mine, node, changes)
     return changes
 

@@ -10,7 +10,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from podwalk.api import meta, resources
+from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.api.resources import RESOURCES, Resource
@@ -118,6 +118,11 @@ class GarbageCollector(Controller):
         for resource in RESOURCES:
             if resource.kind != "Event":
                 self.informer(resource.kind).on_change(self._handler(resource))
+        context.custom.on_change(self._kind_changed)
+
+    def _kind_changed(self, resource: Resource, served: bool) -> None:
+        if served:
+            self.context.informers.informer(resource).on_change(self._handler(resource))
 
     def _handler(self, resource: Resource) -> Handler:
         def changed(old: Object | None, new: Object | None) -> None:
@@ -197,7 +202,7 @@ class GarbageCollector(Controller):
 
     async def _ask(self, ref: Object, item: Item, verdict: Verdict) -> None:
         try:
-            resource = resources.by_kind(str(ref.get("kind")))
+            resource = self.context.custom.find(str(ref.get("apiVersion")), str(ref.get("kind")))
         except KeyError:
             verdict.solid.append(ref)  # of a kind that is not served here: nobody can say that it is gone
             return

@@ -16,19 +16,26 @@ from podwalk.client.informer import InformerFactory
 from podwalk.client.rest import Client
 from podwalk.controllers.bootstrap import SYSTEM_NAMESPACES, Bootstrap
 from podwalk.controllers.context import Context, Controller, ManagerConfig
+from podwalk.controllers.cronjob import CronJobController
 from podwalk.controllers.daemonset import DaemonSetController
 from podwalk.controllers.deployment import DeploymentController
+from podwalk.controllers.disruption import DisruptionController, StaleDisruptions
 from podwalk.controllers.endpoints import EndpointsController
 from podwalk.controllers.endpointslice import EndpointSliceController
 from podwalk.controllers.endpointslice_mirroring import EndpointSliceMirroringController
 from podwalk.controllers.garbagecollector import GarbageCollector
+from podwalk.controllers.job import JobController
+from podwalk.controllers.job_cleanup import OrphanedPods, TtlAfterFinishedController
 from podwalk.controllers.namespace import NamespaceController
 from podwalk.controllers.node_ipam import NodeIpamController
 from podwalk.controllers.node_lifecycle import NodeLifecycleController
 from podwalk.controllers.podgc import PodGcController
-from podwalk.controllers.replicaset import ReplicaSetController
+from podwalk.controllers.replicaset import ReplicaSetController, ReplicationManager
+from podwalk.controllers.resourcequota import ResourceQuotaController
 from podwalk.controllers.scheduler import Scheduler
 from podwalk.controllers.serviceaccount import ServiceAccountController
+from podwalk.controllers.servicecidr import ServiceCIDRController
+from podwalk.controllers.statefulset import StatefulSetController
 from podwalk.controllers.taint_eviction import TaintEvictionController
 
 __all__ = ["ManagerConfig", "run"]
@@ -42,8 +49,18 @@ _CONTROLLERS: tuple[type[Controller], ...] = (
     TaintEvictionController,
     Scheduler,
     ReplicaSetController,
+    ReplicationManager,
     DeploymentController,
     DaemonSetController,
+    StatefulSetController,
+    JobController,
+    OrphanedPods,
+    TtlAfterFinishedController,
+    CronJobController,
+    DisruptionController,
+    StaleDisruptions,
+    ServiceCIDRController,
+    ResourceQuotaController,
     EndpointSliceController,
     EndpointsController,
     EndpointSliceMirroringController,

@@ -64,6 +64,11 @@ class NamespaceController(Controller):
         for resource in _CONTENT:
             if resource.kind != "Event":  # deleting Events makes no work for anybody
                 self.informer(resource.kind).on_change(self._content_changed)
+        context.custom.on_change(self._kind_changed)
+
+    def _kind_changed(self, resource: Resource, served: bool) -> None:
+        if served and resource.namespaced:
+            self.context.informers.informer(resource).on_change(self._content_changed)
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and meta.is_deleting(new):
@@ -90,7 +95,9 @@ class NamespaceController(Controller):
         # Pods first: they must not outlive the policies and the accounts that they run under.
         remaining = await self._delete_all(key, [r for r in _CONTENT if r.kind == "Pod"], errors)
         if not remaining and not errors:
-            remaining = await self._delete_all(key, [r for r in _CONTENT if r.kind != "Pod"], errors)
+            others = [r for r in _CONTENT if r.kind != "Pod"]
+            others += [r for r in self.context.custom.all() if r.namespaced]
+            remaining = await self._delete_all(key, others, errors)
         if remaining or errors:
             await self._write_conditions(key, namespace, conditions(_conditions(namespace), remaining, errors))
             self.enqueue_after(key, _LOOK_AGAIN_SECONDS)
@@ -102,7 +109,12 @@ class NamespaceController(Controller):
     ) -> dict[Resource, list[Object]]:
         remaining = {}
         for resource in resources:
-            items = (await self.client.list(resource, namespace))["items"]
+            try:
+                items = (await self.client.list(resource, namespace))["items"]
+            except ApiError as error:
+                if error.reason != "NotFound":
+                    raise
+                continue  # a custom kind that has just gone
             if any(not meta.is_deleting(item) for item in items):
                 try:
                     await self.client.request("DELETE", resource.path(namespace))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
@@ -14,12 +14,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class CidrSet:
-    """The ranges of one cluster CIDR: given out in order, a returned one last. Pure."""
+    """The ranges of one cluster CIDR: given out in order, a returned one last. Pure.
 
-    def __init__(self, cluster_cidr: str, mask: int) -> None:
+    ``expected`` are the nodes that start with the cluster, all at once: each has its range by its place in that list,
+    whoever comes first, where upstream goes by who comes first.
+    """
+
+    def __init__(self, cluster_cidr: str, mask: int, expected: Sequence[str] = ()) -> None:
         self._ranges: list[Network] = list(ipaddress.ip_network(cluster_cidr).subnets(new_prefix=mask))
         self._used: set[str] = set()
-        self._next = 0
+        self._expected = dict(zip(expected, self._ranges, strict=False))
+        self._next = len(self._expected) % len(self._ranges)
 
     def occupy(self, cidr: str) -> None:
         """Mark a range that a node already has."""
@@ -29,8 +34,12 @@ class CidrSet:
         """Take a range back."""
         self._used.discard(cidr)
 
-    def allocate(self) -> str | None:
-        """The next free range, or None where there is none left."""
+    def allocate(self, node: str) -> str | None:
+        """A node's range, the first time that it comes with the cluster; else the next free one, or None."""
+        own = str(self._expected.pop(node, ""))
+        if own and own not in self._used:
+            self._used.add(own)
+            return own
         for offset in range(len(self._ranges)):
             index = (self._next + offset) % len(self._ranges)
             cidr = str(self._ranges[index])
@@ -42,14 +51,15 @@ class CidrSet:
 
 
 class NodeIpamController(Controller):
-    """Keys are nodes; one worker, so that ranges follow the order in which nodes joined."""
+    """Keys are nodes; one worker, so that ranges of later nodes follow the order in which they joined."""
 
     name = "node-ipam-controller"
     workers = 1
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._cidrs = CidrSet(context.config.cluster_cidr, context.config.node_cidr_mask)
+        config = context.config
+        self._cidrs = CidrSet(config.cluster_cidr, config.node_cidr_mask, config.nodes)
         self._events = context.recorder("cidrAllocator")
         self._nodes = self.informer("Node")
         self._nodes.on_change(self._node_changed)
@@ -69,7 +79,7 @@ class NodeIpamController(Controller):
         node = self._nodes.get(key)
         if node is None or _cidrs_of(node):
             return
-        cidr = self._cidrs.allocate()
+        cidr = self._cidrs.allocate(key)
         if cidr is None:
             text = f"Node {key} status is now: CIDRNotAvailable"
             self._events.event({**node, "apiVersion": "v1", "kind": "Node"}, "Normal", "CIDRNotAvailable", text)

@@ -11,6 +11,7 @@ import asyncio
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
+from podwalk.controllers import indexes
 from podwalk.controllers import node_plan as plan
 from podwalk.controllers.context import Context, Controller
 
@@ -32,9 +33,14 @@ class NodeLifecycleController(Controller):
         self._events = context.recorder("node-controller")
         self._nodes = self.informer("Node")
         self._pods = self.informer("Pod")
+        indexes.index_nodes(self._pods)
         self._leases = self.informer("Lease")
         self._nodes.on_change(self._node_changed)
         self._leases.on_change(self._lease_changed)
+
+    def now(self) -> float:
+        """Seconds on a clock that nobody sets."""
+        return asyncio.get_running_loop().time()
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
@@ -58,7 +64,7 @@ class NodeLifecycleController(Controller):
             self._hear(meta.name(new))
 
     def _hear(self, name: str) -> None:
-        self._heard[name] = asyncio.get_running_loop().time()
+        self._heard[name] = self.now()
         self.enqueue_after(name, self._grace)
 
     async def reconcile(self, key: str) -> None:
@@ -79,8 +85,8 @@ class NodeLifecycleController(Controller):
             self._events.event(_typed(node), "Normal", "RegisteredNode", text)
 
     async def _check_heartbeat(self, key: str, node: Object) -> Object:
-        loop_time = asyncio.get_running_loop().time()
-        left = self._heard.setdefault(key, loop_time) + self._grace - loop_time
+        now = self.now()
+        left = self._heard.setdefault(key, now) + self._grace - now
         if left > 0.001:
             self.enqueue_after(key, left)
             return node
@@ -120,7 +126,7 @@ class NodeLifecycleController(Controller):
             self._was_ready[key] = ready
             return
         if before is not False:
-            for pod in plan.on_node(self._pods.all(), key):
+            for pod in indexes.on_node(self._pods, key):
                 await self._mark_pod(pod)
         self._was_ready[key] = False
 

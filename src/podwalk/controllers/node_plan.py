@@ -6,7 +6,6 @@ Upstream: pkg/controller/nodelifecycle and pkg/controller/tainteviction.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from podwalk.api import meta
@@ -123,8 +122,3 @@ def standard_labels(node: Object) -> dict[str, str]:
     labels = meta.labels(node)
     pairs = (("kubernetes.io/os", "beta.kubernetes.io/os"), ("kubernetes.io/arch", "beta.kubernetes.io/arch"))
     return {old: labels[new] for new, old in pairs if new in labels and labels.get(old) != labels[new]}
-
-
-def on_node(pods: Iterable[Object], name: str) -> list[Object]:
-    """The Pods bound to a node."""
-    return [p for p in pods if podutil.node_name(p) == name]

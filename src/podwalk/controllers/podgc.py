@@ -7,11 +7,9 @@ import copy
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
+from podwalk.controllers import indexes
 from podwalk.controllers import pods as podutil
 from podwalk.controllers.context import Context, Controller
-
-# A node that is gone may come back under its name; only then its Pods are given up.
-QUARANTINE_SECONDS = 40.0
 
 
 class PodGcController(Controller):
@@ -22,6 +20,7 @@ class PodGcController(Controller):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._pods = self.informer("Pod")
+        indexes.index_nodes(self._pods)
         self._nodes = self.informer("Node")
         self._pods.on_change(self._pod_changed)
         self._nodes.on_change(self._node_changed)
@@ -37,13 +36,13 @@ class PodGcController(Controller):
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
-            for pod in self._pods.all():
-                if podutil.node_name(pod) == meta.name(old):
-                    self._look_later(pod)
+            for pod in indexes.on_node(self._pods, meta.name(old)):
+                self._look_later(pod)
 
     def _look_later(self, pod: Object) -> None:
         if self._nodes.get(podutil.node_name(pod)) is None:
-            self.enqueue_after(meta.key(pod), QUARANTINE_SECONDS)
+            # A node that is gone may come back under its name; only then its Pods are given up.
+            self.enqueue_after(meta.key(pod), self.context.config.node_quarantine)
 
     async def reconcile(self, key: str) -> None:
         """Remove one Pod if it is lost. Raises ApiError (then retried)."""

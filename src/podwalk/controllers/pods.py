@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import copy
 import functools
-import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
-from podwalk.api import meta
+from podwalk.api import meta, quantity
 from podwalk.api.meta import Object
+from podwalk.controllers import template_hash as go_hash
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
@@ -74,10 +73,45 @@ def is_available(pod: Object, min_ready_seconds: int, now: datetime | None = Non
     return left is not None and left <= 0
 
 
+def scaled_up(value: int | str, total: int) -> int:
+    """An IntOrString as a number: a percentage of ``total`` is rounded up, in integers (0.07 * 100 is more than 7)."""
+    if isinstance(value, str) and value.endswith("%"):
+        return -(-int(value[:-1]) * total // 100)
+    return int(value)
+
+
 def restarts(pod: Object) -> int:
     """The largest restart count among its containers."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return max((int(s.get("restartCount") or 0) for s in statuses), default=0)
+
+
+def demand(pod: Object, kind: str = "requests") -> Counter[str]:
+    """What the Pod asks for (``requests`` or ``limits``): its containers and sidecars together, or what one init
+    container needs more, and the overhead (k8s.io/component-helpers/resource, PodRequests and PodLimits).
+    """
+    spec, total = pod["spec"], Counter[str]()
+    for container in spec.get("containers") or ():
+        _add(total, (container.get("resources") or {}).get(kind))
+    sidecars, most = Counter[str](), Counter[str]()
+    for container in spec.get("initContainers") or ():
+        amounts: Counter[str] = Counter()
+        _add(amounts, (container.get("resources") or {}).get(kind))
+        if container.get("restartPolicy") == "Always":
+            sidecars.update(amounts)
+            total.update(amounts)
+            amounts = Counter(sidecars)
+        else:
+            amounts.update(sidecars)
+        most |= amounts
+    total |= most
+    _add(total, spec.get("overhead"))
+    return total
+
+
+def _add(total: Counter[str], amounts: Object | None) -> None:
+    for resource, amount in (amounts or {}).items():
+        total[resource] += quantity.value(amount)  # type: ignore[assignment]
 
 
 def deletion_cost(pod: Object) -> int:
@@ -140,15 +174,21 @@ def _sign(a: Any, b: Any) -> int:
 
 
 def template_hash(template: Object, collisions: int | None = None) -> str:
-    """The value of ``pod-template-hash``: stable for equal templates, in the alphabet of name suffixes.
+    """The value of ``pod-template-hash``, the same as that of Kubernetes v1.36."""
+    return safe_encode(str(go_hash.number(template, collisions)))
 
-    The real one hashes a Go dump of the structure; the value differs, the use does not.
-    """
-    digest = hashlib.sha256(orjson.dumps(template, option=orjson.OPT_SORT_KEYS))
-    if collisions is not None:
-        digest.update(str(collisions).encode())
-    number = str(int.from_bytes(digest.digest()[:4], "big"))
-    return "".join(_SAFE[ord(digit) % len(_SAFE)] for digit in number)
+
+def fnv32(data: bytes) -> int:
+    """The 32-bit FNV-1 hash (New32 of Go's hash/fnv)."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value * 0x01000193 & 0xFFFFFFFF) ^ byte
+    return value
+
+
+def safe_encode(text: str) -> str:
+    """The text in the alphabet of name suffixes (k8s.io/apimachinery/pkg/util/rand, SafeEncodeString)."""
+    return "".join(_SAFE[ord(char) % len(_SAFE)] for char in text)
 
 
 def from_template(template: Object, owner: Object) -> Object:

@@ -1,42 +1,19 @@
-"""What a ReplicaSet does next, and what its status says. Pure. Upstream: pkg/controller/replicaset."""
+"""What a ReplicaSet (or a ReplicationController) does next, and what its status says. Pure.
+
+Upstream: pkg/controller/replicaset.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
-from podwalk.api.selectors import label_selector
 from podwalk.controllers import pods as podutil
-
-BURST = 500
-
-
-@dataclass
-class Claim:
-    """The Pods of a ReplicaSet, those to take into it and those to let go."""
-
-    owned: list[Object] = field(default_factory=list)
-    adopt: list[Object] = field(default_factory=list)
-    release: list[Object] = field(default_factory=list)
-
-
-def claim(rs: Object, pods: Iterable[Object]) -> Claim:
-    """Sort the Pods of the namespace: ours by ownerReference, orphans that match, ours that match no longer."""
-    matches = label_selector(rs["spec"].get("selector"))
-    out = Claim()
-    for pod in pods:
-        fits = matches(meta.labels(pod))
-        if meta.controller_of(pod) is not None:
-            if podutil.is_owned_by(pod, rs):
-                (out.owned if fits or meta.is_deleting(rs) else out.release).append(pod)
-        elif fits and podutil.is_active(pod) and not meta.is_deleting(rs):
-            out.adopt.append(pod)
-    return out
+from podwalk.controllers.pod_control import BURST
 
 
 def replicas(obj: Object) -> int:
@@ -68,11 +45,14 @@ def status(rs: Object, pods: Iterable[Object], failure: tuple[str, str] | None, 
     }
     out: Object = {"replicas": len(active)}
     out.update({k: v for k, v in counts.items() if v})
-    out["terminatingReplicas"] = sum(meta.is_deleting(p) and not podutil.is_terminal(p) for p in listed)
+    if rs.get("kind") != "ReplicationController":
+        out["terminatingReplicas"] = sum(meta.is_deleting(p) and not podutil.is_terminal(p) for p in listed)
     out["observedGeneration"] = rs["metadata"].get("generation", 0)
     conditions = copy.deepcopy((rs.get("status") or {}).get("conditions") or [])
     conditions = [c for c in conditions if c.get("type") != "ReplicaFailure" or failure]
-    if failure:
+    # As upstream: the same reason again leaves the condition alone, although every try names another Pod. A status
+    # that changed with each try would be a reason to try again at once.
+    if failure and all((c.get("type"), c.get("reason")) != ("ReplicaFailure", failure[0]) for c in conditions):
         meta.set_condition(conditions, "ReplicaFailure", "True", *failure)
     if conditions:
         out["conditions"] = conditions

@@ -1,42 +1,29 @@
 """Which node a Pod fits on, and the words for why it does not. Pure.
 
 Upstream: pkg/scheduler/framework/plugins (NodeUnschedulable, NodeName, TaintToleration, NodeAffinity, NodePorts,
-NodeResourcesFit). Scoring is reduced to spreading: few Pods of the same owner first, then few Pods.
+NodeResourcesFit, PodTopologySpread, InterPodAffinity), in the order in which kube-scheduler asks them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from podwalk.api import meta, quantity
+from podwalk.api import meta
 from podwalk.api.meta import Object
 from podwalk.api.selectors import match_labels
 from podwalk.controllers import pods as podutil
+from podwalk.controllers import scheduler_affinity, scheduler_spread
+from podwalk.controllers.scheduler_affinity import AffinityFilter, Namespaces
+from podwalk.controllers.scheduler_node import HostPort, NodeState, facts
 
 UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable"
 DEFAULT_MAX_PODS = 110
-
-
-@dataclass(slots=True)
-class NodeState:
-    """A node and what already runs on it (or was just assigned to it)."""
-
-    node: Object
-    pods: list[Object] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The node's name."""
-        return meta.name(self.node)
-
-    def allocatable(self, resource: str) -> float | None:
-        """How much of a resource the node has for Pods, or None where it does not say."""
-        status = self.node.get("status") or {}
-        value = (status.get("allocatable") or status.get("capacity") or {}).get(resource)
-        return None if value is None else float(quantity.value(value))
+_EPSILON = 1e-9
+_UNHELPFUL = "Preemption is not helpful for scheduling"
+_NO_VICTIMS = "No preemption victims found for incoming pod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +34,78 @@ class Misfit:
     resolvable: bool = False
 
 
-def misfits(pod: Object, state: NodeState) -> list[Misfit]:
-    """The reasons of the first plugin that refuses the node; empty where the Pod fits."""
-    node = state.node
-    named = _named_nodes(pod)
-    if named is not None and state.name not in named:
-        return [Misfit("node(s) didn't satisfy plugin(s) [NodeAffinity]")]
-    tolerations = pod["spec"].get("tolerations") or ()
-    cordon = {"key": UNSCHEDULABLE_TAINT, "effect": "NoSchedule"}
-    if (node.get("spec") or {}).get("unschedulable") and not tolerates(tolerations, cordon):
-        return [Misfit("node(s) were unschedulable")]
-    if untolerated_taint(node, tolerations, ("NoSchedule", "NoExecute")) is not None:
-        return [Misfit("node(s) had untolerated taint(s)")]
-    if not matches_node(pod, node):
-        return [Misfit("node(s) didn't match Pod's node affinity/selector")]
-    if _port_conflict(pod, state.pods):
-        return [Misfit("node(s) didn't have free ports for the requested pod ports", resolvable=True)]
-    return _resource_misfits(pod, state)
+class Attempt:
+    """One Pod and all nodes: where it fits, and why it does not.
+
+    What the Pods that run already mean for affinity and spreading is worked out once for all nodes.
+    """
+
+    def __init__(self, pod: Object, states: list[NodeState], namespaces: Namespaces | None = None) -> None:
+        self.pod = pod
+        self.states = states
+        self.namespaces: Namespaces = namespaces or {}
+        self.tolerations = list(pod["spec"].get("tolerations") or ())
+        self._named = _named_nodes(pod)
+        self._facts = facts(pod)
+        self._spread = scheduler_spread.constraints(pod, "DoNotSchedule")
+        scheduler_spread.count(self._spread, pod, states, self.is_eligible)
+        self._affinity = AffinityFilter(pod, states, self.namespaces)
+
+    def is_eligible(self, state: NodeState, affinity: bool, taints: bool) -> bool:
+        """Whether a node counts for spreading."""
+        if affinity and not matches_node(self.pod, state.node):
+            return False
+        effects = ("NoSchedule", "NoExecute")
+        return not taints or untolerated_taint(state.node, self.tolerations, effects) is None
+
+    def misfits(self, state: NodeState) -> list[Misfit]:
+        """The reasons of the first plugin that refuses the node; empty where the Pod fits."""
+        node = state.node
+        if self._named is not None and state.name not in self._named:
+            return [Misfit("node(s) didn't satisfy plugin(s) [NodeAffinity]")]
+        cordon = {"key": UNSCHEDULABLE_TAINT, "effect": "NoSchedule"}
+        if (node.get("spec") or {}).get("unschedulable") and not tolerates(self.tolerations, cordon):
+            return [Misfit("node(s) were unschedulable")]
+        if untolerated_taint(node, self.tolerations, ("NoSchedule", "NoExecute")) is not None:
+            return [Misfit("node(s) had untolerated taint(s)")]
+        if not matches_node(self.pod, node):
+            return [Misfit("node(s) didn't match Pod's node affinity/selector")]
+        if any(_clashes(port, taken) for port in self._facts.ports for taken, n in state.ports.items() if n > 0):
+            return [Misfit("node(s) didn't have free ports for the requested pod ports", resolvable=True)]
+        found = _resource_misfits(self._facts.demand, state)
+        if found:
+            return found
+        uneven = scheduler_spread.misfit(self._spread, self.pod, state)
+        if uneven is not None:
+            return [Misfit(uneven, resolvable=uneven != scheduler_spread.MISSING_LABEL)]
+        refused = self._affinity.misfit(state)
+        if refused is not None:
+            return [Misfit(refused, resolvable=refused != scheduler_affinity.AFFINITY)]
+        return []
+
+    def fitting(self) -> list[NodeState]:
+        """The nodes that the Pod fits on."""
+        return [s for s in self.states if not self.misfits(s)]
+
+    def explain(self, preemption: str | None = "") -> str:
+        """The message of FailedScheduling for a Pod that fits on none of the nodes.
+
+        ``preemption`` says why nobody was preempted for it; empty works it out, None leaves it out.
+        """
+        if not self.states:
+            return "no nodes available to schedule pods"
+        reasons: Counter[str] = Counter()
+        outcomes: Counter[str] = Counter()
+        for state in self.states:
+            found = self.misfits(state)
+            reasons.update(m.reason for m in found)
+            helpless = any(not m.resolvable for m in found)
+            outcomes[_UNHELPFUL if helpless else _NO_VICTIMS] += 1
+        head = f"0/{len(self.states)} nodes are available:"
+        if preemption is None:
+            return f"{head} {_histogram(reasons)}."
+        why = preemption or f"{head} {_histogram(outcomes)}."
+        return f"{head} {_histogram(reasons)}. no new claims to deallocate, preemption: {why}"
 
 
 def _named_nodes(pod: Object) -> set[str] | None:
@@ -111,10 +153,11 @@ def matches_node(pod: Object, node: Object) -> bool:
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return True
-    return any(_matches_term(term, node) for term in required.get("nodeSelectorTerms") or ())
+    return any(matches_term(term, node) for term in required.get("nodeSelectorTerms") or ())
 
 
-def _matches_term(term: Object, node: Object) -> bool:
+def matches_term(term: Object, node: Object) -> bool:
+    """Whether a node meets a NodeSelectorTerm."""
     expressions = term.get("matchExpressions") or ()
     fields = term.get("matchFields") or ()
     if not expressions and not fields:
@@ -146,92 +189,22 @@ def _matches(requirement: Object, values: Mapping[str, str]) -> bool:
     return False
 
 
-def host_ports(pod: Object) -> set[tuple[str, str, int]]:
-    """The (host IP, protocol, port) that a Pod takes from its node."""
-    out = set()
-    for container in pod["spec"].get("containers") or ():
-        for port in container.get("ports") or ():
-            if port.get("hostPort"):
-                out.add((port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", int(port["hostPort"])))
-    return out
+def _clashes(wanted: HostPort, taken: HostPort) -> bool:
+    """Whether two Pods cannot have their ports on one node: the same one, on the same address or on every."""
+    return wanted[1:] == taken[1:] and (wanted[0] == taken[0] or "0.0.0.0" in (wanted[0], taken[0]))
 
 
-def _port_conflict(pod: Object, others: Iterable[Object]) -> bool:
-    wanted = host_ports(pod)
-    if not wanted:
-        return False
-    taken = [p for other in others for p in host_ports(other)]
-    for ip, protocol, port in wanted:
-        for other_ip, other_protocol, other_port in taken:
-            same_ip = ip == other_ip or "0.0.0.0" in (ip, other_ip)
-            if same_ip and (protocol, port) == (other_protocol, other_port):
-                return True
-    return False
-
-
-def requests(pod: Object) -> Counter[str]:
-    """What the Pod's containers request, summed."""
-    total: Counter[str] = Counter()
-    for container in pod["spec"].get("containers") or ():
-        for resource, value in ((container.get("resources") or {}).get("requests") or {}).items():
-            total[resource] += float(quantity.value(value))  # type: ignore[assignment]
-    return total
-
-
-def _resource_misfits(pod: Object, state: NodeState) -> list[Misfit]:
+def _resource_misfits(demand: Mapping[str, float], state: NodeState) -> list[Misfit]:
     found = []
     limit = state.allocatable("pods")
     if len(state.pods) + 1 > (DEFAULT_MAX_PODS if limit is None else limit):
         found.append(Misfit("Too many pods", resolvable=True))
-    wanted = {r: v for r, v in requests(pod).items() if v > 0}
-    if not wanted:
-        return found
-    used: Counter[str] = Counter()
-    for other in state.pods:
-        used.update(requests(other))
-    for resource, amount in sorted(wanted.items()):
+    for resource, amount in sorted(demand.items()):
         total = state.allocatable(resource) or 0.0
-        if amount > total - used[resource]:
+        # Sums of fractions of a CPU are not exact.
+        if amount > total - state.requested[resource] + _EPSILON:
             found.append(Misfit(f"Insufficient {resource}", resolvable=amount <= total))
     return found
-
-
-def choose(pod: Object, states: list[NodeState]) -> str | None:
-    """The name of the best node among those that fit, or None where none does."""
-    fitting = [s for s in states if not misfits(pod, s)]
-    if not fitting:
-        return None
-    owner = (meta.controller_of(pod) or {}).get("uid")
-
-    def score(state: NodeState) -> tuple[int, int, int, str]:
-        soft = len(_soft_taints(state.node, pod))
-        siblings = sum(1 for p in state.pods if owner and (meta.controller_of(p) or {}).get("uid") == owner)
-        return (soft, siblings, len(state.pods), state.name)
-
-    return min(fitting, key=score).name
-
-
-def _soft_taints(node: Object, pod: Object) -> list[Object]:
-    tolerations = pod["spec"].get("tolerations") or ()
-    taints = (node.get("spec") or {}).get("taints") or ()
-    return [t for t in taints if t.get("effect") == "PreferNoSchedule" and not tolerates(tolerations, t)]
-
-
-def explain(pod: Object, states: list[NodeState]) -> str:
-    """The message of FailedScheduling for a Pod that fits on none of the nodes."""
-    if not states:
-        return "no nodes available to schedule pods"
-    reasons: Counter[str] = Counter()
-    preemption: Counter[str] = Counter()
-    for state in states:
-        found = misfits(pod, state)
-        reasons.update(m.reason for m in found)
-        helpless = any(not m.resolvable for m in found)
-        preemption[
-            "Preemption is not helpful for scheduling" if helpless else "No preemption victims found for incoming pod"
-        ] += 1
-    head = f"0/{len(states)} nodes are available:"
-    return f"{head} {_histogram(reasons)}. no new claims to deallocate, preemption: {head} {_histogram(preemption)}."
 
 
 def _histogram(counts: Counter[str]) -> str:

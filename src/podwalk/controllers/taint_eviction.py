@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
+from podwalk.controllers import indexes
 from podwalk.controllers import node_plan as plan
 from podwalk.controllers import pods as podutil
 from podwalk.controllers.context import Context, Controller
@@ -24,13 +25,14 @@ class TaintEvictionController(Controller):
         self._events = context.recorder(self.name)
         self._nodes = self.informer("Node")
         self._pods = self.informer("Pod")
+        indexes.index_nodes(self._pods)
         self._nodes.on_change(self._node_changed)
         self._pods.on_change(self._pod_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None or _no_execute(old) == _no_execute(new):
             return
-        for pod in plan.on_node(self._pods.all(), meta.name(new)):
+        for pod in indexes.on_node(self._pods, meta.name(new)):
             self.enqueue(meta.key(pod))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:

@@ -1,13 +1,14 @@
 """The kubelet of one node: wiring of everything in this room, on one asyncio loop.
 
-Stands in for cmd/kubelet and pkg/kubelet/kubelet.go, and for flanneld beside it.
+Stands in for cmd/kubelet and pkg/kubelet/kubelet.go.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,27 +17,35 @@ from podwalk.api.meta import Object
 from podwalk.client.events import EventRecorder
 from podwalk.client.informer import Informer
 from podwalk.client.rest import Client
-from podwalk.kubelet.context import API_ERRORS, NodeContext, SourceCache, TokenCache, cni_configuration
-from podwalk.kubelet.flannel import Flannel
+from podwalk.kubelet import status
+from podwalk.kubelet.context import (
+    API_ERRORS,
+    CNI_DIRECTORY,
+    NodeContext,
+    SourceCache,
+    TokenCache,
+    cni_configuration,
+)
 from podwalk.kubelet.images import Catalogue
 from podwalk.kubelet.mirror import MirrorPod
 from podwalk.kubelet.node import KUBELET_PORT, NodeAgent, NodeSettings, capacity
 from podwalk.kubelet.pod_worker import PodWorker
 from podwalk.kubelet.server import KubeletServer
 from podwalk.netns.reaper import Reaper
+from podwalk.netns.watch import DirectoryWatch
 
 log = logging.getLogger(__name__)
 
+_MIRROR_SECONDS = 3.0
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
-_CNI_POLL_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class KubeletConfig:
     """What a kubelet is told at its start.
 
-    ``static_pods`` are shown, not run; ``default_cni`` False means no flannel; ``host_root_fd`` is a descriptor of the
-    machine's root directory, for the user's ``images_file`` and the programs that it names.
+    ``static_pods`` are shown, not run; ``host_root_fd`` is a descriptor of the machine's root directory, for the
+    user's ``images_file`` and the programs that it names.
     """
 
     node_name: str
@@ -51,10 +60,9 @@ class KubeletConfig:
     labels: dict[str, str] = field(default_factory=dict)
     taints: list[Object] = field(default_factory=list)
     static_pods: list[Object] = field(default_factory=list)
-    cluster_cidr: str = "10.244.0.0/16"
     images_file: str | None = None
     host_root_fd: int | None = None
-    default_cni: bool = True
+    network_made: Callable[[Object, str], Awaitable[None]] | None = None
 
 
 class Agent:
@@ -67,7 +75,7 @@ class Agent:
         settings = NodeSettings(config.node_name, config.node_ip, config.role, config.labels, config.taints)
         self._node = NodeAgent(client, settings, self._recorder)
         self._pods = Informer(client, "Pod", field_selector=f"spec.nodeName={config.node_name}")
-        self._nodes = Informer(client, "Node")
+        self._nodes = Informer(client, "Node", field_selector=f"metadata.name={config.node_name}")
         self._services = Informer(client, "Service")
         self._config_maps = Informer(client, "ConfigMap")
         self._secrets = Informer(client, "Secret")
@@ -75,7 +83,6 @@ class Agent:
         self.context = self._make_context()
         self._mirrors = {m.key(): m for m in (MirrorPod(self.context, pod) for pod in config.static_pods)}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pod_cidr: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def _make_context(self) -> NodeContext:
         config = self._config
@@ -92,6 +99,7 @@ class Agent:
             cluster_dns=config.cluster_dns,
             cluster_domain=config.cluster_domain,
             allocatable=capacity(),
+            network_made=config.network_made,
         )
 
     async def run(self, on_ready: Callable[[], None] | None) -> None:
@@ -123,44 +131,45 @@ class Agent:
     # --- network
 
     async def _network(self, on_ready: Callable[[], None] | None) -> None:
-        config = self._config
-        if config.default_cni:
-            flannel = Flannel(config.client, config.reaper, config.node_name, config.node_ip, config.cluster_cidr)
-            pod_cidr = await self._pod_cidr
-            await self._until_done(lambda: flannel.start(pod_cidr))
-            self._nodes.on_change(flannel.node_changed)
-        # Somebody else's CNI arrives as a file; there is nobody to be told by.
-        while cni_configuration() is None:  # noqa: ASYNC110
-            await asyncio.sleep(_CNI_POLL_SECONDS)
-        self.context.network.set()
-        await self._node.network_ready(flannel=config.default_cni)
-        if on_ready is not None:
-            on_ready()
-
-    async def _until_done(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Retry what needs the API server."""
+        """Follow /etc/cni/net.d, as containerd does: the first configuration makes the node ready, no matter whose."""
         while True:
-            try:
-                await step()
-                return
-            except API_ERRORS as error:
-                log.warning("flannel: %s", error)
-            await asyncio.sleep(1)
+            CNI_DIRECTORY.mkdir(parents=True, exist_ok=True)
+            with DirectoryWatch(CNI_DIRECTORY) as watch:
+                while not watch.gone:
+                    if await self._network_configured() and on_ready is not None:
+                        on_ready()
+                        on_ready = None
+                    await watch.changed()
+
+    async def _network_configured(self) -> bool:
+        """Tell the Node and the waiting Pods where a CNI configuration has come or gone; whether there is one."""
+        configured = cni_configuration() is not None
+        if configured != self.context.network.is_set():
+            if configured:
+                self.context.network.set()
+            else:
+                self.context.network.clear()
+            await self._node.network_ready(configured)
+        return configured
 
     def _node_changed(self, _: Object | None, new: Object | None) -> None:
         if new is None or meta.name(new) != self._config.node_name:
             return
         self._node.observed(new)
-        cidr = new.get("spec", {}).get("podCIDR")
-        if cidr and not self._pod_cidr.done():
-            self._pod_cidr.set_result(str(cidr))
 
     # --- Pods
 
     def _start_mirrors(self) -> None:
         for mirror in self._mirrors.values():
             mirror.start()
-            self._spawn(mirror.ensure(meta.uid(self._node.node)))
+            self._spawn(self._show(mirror))
+
+    async def _show(self, mirror: MirrorPod) -> None:
+        """Create a mirror Pod when the node is Ready (a Pod on another one gets a warning), or does not become so."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_MIRROR_SECONDS):
+                await self._node.announced.wait()
+        await mirror.ensure(meta.uid(self._node.node))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old
@@ -188,6 +197,8 @@ class Agent:
             self._spawn(mirror.come_back(meta.uid(self._node.node)))
         elif new is not None and meta.is_deleting(new):
             self._spawn(self._confirm(new))
+        elif new is not None and mirror is not None and status.is_overruled(new):
+            self._spawn(mirror.ensure(meta.uid(self._node.node)))
 
     async def _confirm(self, pod: Object) -> None:
         """A mirror Pod was deleted: let it go at once; it comes back."""
@@ -208,6 +219,10 @@ class Agent:
         for worker in list(self._workers.values()):
             if meta.namespace(worker.pod) == meta.namespace(new):
                 self._spawn(worker.source_changed(kind, meta.name(new)))
+
+    def workers(self) -> list[PodWorker]:
+        """The Pods that run here, without the mirror Pods."""
+        return list(self._workers.values())
 
     def find(self, namespace: str, name: str) -> PodWorker | MirrorPod | None:
         """The Pod of this name; of several (an old one on its way out) the newest."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from podwalk import programs
 
 PATH_ENV = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROGRAMS = Path(programs.__path__[0])
+_E2E = "registry.k8s.io/e2e-test-images"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image of the catalogue; ``root`` is the container root that netns builds ("default" or "minimal")."""
+    """One image of the catalogue; ``root`` is the container root that netns builds ("default" or "minimal").
+
+    ``make_files`` gives more files when a container starts: those that cost something to make.
+    """
 
     ref: str
     summary: str
@@ -28,6 +35,7 @@ class Entry:
     root: str = "default"
     programs: dict[str, bytes] = field(default_factory=dict)
     host_program: str = ""
+    make_files: Callable[[], dict[str, bytes]] = dict
 
 
 def _launcher(program: Path) -> bytes:
@@ -44,15 +52,14 @@ def _shell(ref: str, summary: str, *cmd: str, entrypoint: tuple[str, ...] = ()) 
     return Entry(ref, summary, entrypoint=entrypoint, cmd=cmd)
 
 
-def _busybox() -> Entry:
+def _busybox(ref: str) -> Entry:
     found = shutil.which("busybox", path=PATH_ENV)
     if found:
-        return Entry("docker.io/library/busybox", "busybox, and nothing else", cmd=("sh",), root="minimal")
-    return _shell("docker.io/library/busybox", "a shell with this machine's tools (busybox is not installed)", "sh")
+        return Entry(ref, "busybox, and nothing else", cmd=("sh",), root="minimal")
+    return _shell(ref, "a shell with this machine's tools (busybox is not installed)", "sh")
 
 
-def _nginx() -> Entry:
-    ref = "docker.io/library/nginx"
+def _nginx(ref: str) -> Entry:
     found = shutil.which("nginx", path=PATH_ENV)
     if found:
         files = {"/etc/nginx/nginx.conf": _NGINX_CONF, "/etc/nginx/conf.d/default.conf": _NGINX_DEFAULT}
@@ -62,26 +69,105 @@ def _nginx() -> Entry:
     return Entry(ref, "podwalk's stand-in for nginx (nginx is not installed)", cmd=("/nginx",), programs=launcher)
 
 
+# As pid 1 a plain `sleep` would ignore SIGTERM; the original catches it.
+_PAUSE = (
+    "/bin/sh",
+    "-c",
+    "trap 'echo \"Shutting down, got signal: Terminated\" >&2; exit 0' TERM INT; sleep infinity & wait",
+)
+
+
+@functools.cache
+def localhost_certificate() -> dict[str, bytes]:
+    """The /localhost.crt and /localhost.key of agnhost's image, self-signed, made once in a process."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    begin, end = datetime(1970, 1, 1, tzinfo=UTC), datetime(2084, 1, 29, tzinfo=UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), begin, end)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("example.com")]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return {"/localhost.crt": certificate.public_bytes(pem), "/localhost.key": private}
+
+
+def _agnhost() -> Entry:
+    launcher = _launcher(_PROGRAMS / "agnhost.py")
+    # The original brings CoreDNS along, which the specs of dnsConfig run.
+    coredns = f'#!/bin/sh\nPYTHONPATH="{_source_path()}" exec "{sys.executable}" -m podwalk.dns "$@"\n'.encode()
+    return Entry(
+        f"{_E2E}/agnhost",
+        "podwalk's agnhost",
+        ("/agnhost",),
+        ("pause",),
+        programs={"/agnhost": launcher, "/agnhost-2": launcher, "/coredns": coredns},
+        make_files=localhost_certificate,
+    )
+
+
 def builtin() -> list[Entry]:
     """The images that every cluster has."""
-    agnhost = {"/agnhost": _launcher(_PROGRAMS / "agnhost.py")}
     echo = {"/http-echo": _launcher(_PROGRAMS / "http_echo.py")}
     dns = (sys.executable, "-m", "podwalk.dns")
+    node_cache = (sys.executable, "-m", "podwalk.dns.nodecache")
+    source = {"PYTHONPATH": _source_path()}
     return [
-        Entry(
-            "registry.k8s.io/e2e-test-images/agnhost", "podwalk's agnhost", ("/agnhost",), ("pause",), programs=agnhost
-        ),
-        _nginx(),
-        _busybox(),
+        _agnhost(),
+        # What the end-to-end tests of sig-network run besides (test/utils/image/manifest.go).
+        _shell(f"{_E2E}/jessie-dnsutils", "a shell with this machine's tools", "/bin/sh"),
+        _nginx(f"{_E2E}/nginx"),
+        _busybox(f"{_E2E}/busybox"),
+        _nginx("docker.io/library/nginx"),
+        _busybox("docker.io/library/busybox"),
         _shell("docker.io/nicolaka/netshoot", "a shell with this machine's tools", "bash"),
         _shell("docker.io/library/alpine", "a shell with this machine's tools", "/bin/sh"),
         _shell("docker.io/library/debian", "a shell with this machine's tools", "bash"),
         _shell("docker.io/library/ubuntu", "a shell with this machine's tools", "bash"),
         _shell("docker.io/curlimages/curl", "curl of this machine", entrypoint=("curl",)),
-        Entry("registry.k8s.io/pause", "sleeps for ever", ("sleep", "infinity")),
-        Entry("registry.k8s.io/coredns/coredns", "podwalk's cluster DNS", dns, env={"PYTHONPATH": _source_path()}),
+        Entry("registry.k8s.io/pause", "sleeps for ever", _PAUSE),
+        Entry("registry.k8s.io/coredns/coredns", "podwalk's cluster DNS", dns, env=source),
+        Entry("registry.k8s.io/dns/k8s-dns-node-cache", "podwalk's NodeLocal DNSCache", node_cache, env=source),
+        *(_ingress(ref, proxy) for ref, proxy in _INGRESS.items()),
+        Entry(
+            "docker.io/envoyproxy/gateway",
+            "podwalk's Gateway API controller with Envoy",
+            (sys.executable, "-m", "podwalk.gateway"),
+            env={"PYTHONPATH": _source_path()},
+        ),
+        Entry(
+            "quay.io/jetstack/cert-manager-controller",
+            "podwalk's cert-manager",
+            (sys.executable, "-m", "podwalk.certificates"),
+            env={"PYTHONPATH": _source_path()},
+            uid=1000,
+        ),
+        Entry(
+            "quay.io/jetstack/cert-manager-acmesolver",
+            "podwalk's acmesolver of cert-manager",
+            ("/acmesolver",),
+            programs={"/acmesolver": _launcher(_PROGRAMS / "acmesolver.py")},
+            uid=1000,
+        ),
         Entry("docker.io/hashicorp/http-echo", "podwalk's http-echo", ("/http-echo",), programs=echo),
     ]
+
+
+_INGRESS = {
+    "registry.k8s.io/ingress-nginx/controller": "nginx",
+    "quay.io/jcmoraisjr/haproxy-ingress": "haproxy",
+}
+
+
+def _ingress(ref: str, proxy: str) -> Entry:
+    program = (sys.executable, "-m", "podwalk.ingress", proxy)
+    return Entry(ref, f"podwalk's Ingress controller with {proxy}", program, env={"PYTHONPATH": _source_path()})
 
 
 def _source_path() -> str:

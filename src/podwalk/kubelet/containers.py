@@ -12,11 +12,11 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
-from podwalk.kubelet import env, images, launch, probes, runs
+from podwalk.kubelet import env, images, launch, lifecycle, probes, runs
 from podwalk.kubelet.backoff import Backoff, go_duration
 from podwalk.kubelet.context import API_ERRORS, NodeContext
 from podwalk.kubelet.logs import LogFile, Pump
@@ -42,6 +42,7 @@ class Owner(Protocol):
     pod: Object
     context: NodeContext
     pod_ips: list[str]
+    runners: dict[str, ContainerRunner]
 
     @property
     def sandbox(self) -> PodSandbox | None:
@@ -112,6 +113,8 @@ class ContainerRunner:
         policy = record.spec.get("restartPolicy") or self._owner.pod["spec"].get("restartPolicy") or "Always"
         if record.kind == "ephemeral":
             return False
+        if code is not None and _rule_says_restart(record.spec, code):
+            return True
         if record.kind == "sidecar":
             return True
         if record.kind == "init":
@@ -123,7 +126,7 @@ class ContainerRunner:
         failed_at = time.monotonic()
         remaining = self._crashes.remaining(failed_at)
         if remaining > 0:
-            pod = format_pod(self._owner.pod)
+            pod = lifecycle.format_pod(self._owner.pod)
             message = f"back-off {go_duration(self._crashes.delay)} restarting failed container={self.name} pod={pod}"
             if "terminated" in self.record.state:
                 self.record.last_state = self.record.state
@@ -175,9 +178,6 @@ class ContainerRunner:
             return None
         container_id = secrets.token_hex(32)
         message_file = self._message_file(container_id, surroundings)
-        spec = launch.container_spec(
-            self._owner.pod, record.spec, sandbox, container_id, image, environment, surroundings
-        )
         if record.state.get("terminated"):
             record.last_state = record.state
         record.image, record.image_id = image.image, image.image_id
@@ -185,8 +185,11 @@ class ContainerRunner:
         started_at = meta.now()
         self.event("Normal", "Created", "Container created")
         try:
+            spec = launch.container_spec(
+                self._owner.pod, record.spec, sandbox, container_id, image, environment, surroundings, self._target()
+            )
             process = runtime.start_container(spec)
-        except ContainerStartError as error:
+        except (ContainerStartError, OSError) as error:
             self._start_failed(f"{_START_FAILED}: {error}")
             return None
         run = Run(
@@ -206,6 +209,11 @@ class ContainerRunner:
         # The last run's log is kept for `kubectl logs --previous`, older ones are not: the node's disk is memory.
         self._owner.log_path(record.name, record.restart_count - 2).unlink(missing_ok=True)
         return run
+
+    def _target(self) -> int:
+        """The pidfd of the container that an ephemeral one looks at; -1 without one, or where it does not run."""
+        wanted = self._owner.runners.get(str(self.record.spec.get("targetContainerName") or ""))
+        return wanted.current.process.pidfd if wanted is not None and wanted.current is not None else -1
 
     def _message_file(self, container_id: str, surroundings: launch.Surroundings) -> Path | None:
         target = str(self.record.spec.get("terminationMessagePath") or "/dev/termination-log")
@@ -246,19 +254,47 @@ class ContainerRunner:
     async def _watch(self, run: Run) -> None:
         record = self.record
         self.current = run
-        record.state = {"running": {"startedAt": run.started_at}}
-        self._begin_probes(run)
-        self._owner.changed()
+        problem = await self._post_start(run)
+        if not problem:
+            record.state = {"running": {"startedAt": run.started_at}}
+            self._begin_probes(run)
+            self._owner.changed()
         try:
             await asyncio.wait([run.exited])
         finally:
             for task in run.probers:
                 task.cancel()
         self._ended(run, run.exited.result())
+        if problem and not self.stopping and self._restarts():
+            record.last_state = record.state
+            self._wait("PostStartHookError", problem)
+
+    async def _post_start(self, run: Run) -> str:
+        """Run postStart, before which the container does not count as running; what went wrong, or an empty text.
+
+        A container whose hook fails is killed.
+        """
+        handler = (self.record.spec.get("lifecycle") or {}).get("postStart")
+        if not handler:
+            return ""
+        work = asyncio.ensure_future(self._hook(handler, 0.0))
+        either: list[asyncio.Future[Any]] = [work, run.exited]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            problem = work.result() if work.done() else ""
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        if problem and not self.stopping:
+            self.event("Warning", "FailedPostStartHook", "PostStartHook failed")
+            self.event("Normal", "Killing", "FailedPostStartHook")
+            await self._stopper.stop(run, self.record.spec, self._pod_grace())
+        return problem
 
     def _ended(self, run: Run, code: int) -> None:
         record = self.record
-        runs.kill_leftovers(run.mount_namespace)
+        if run.process.spec.pids != "own":
+            runs.kill_leftovers(run.mount_namespace)
         for pump in run.pumps:
             pump.drain()
         run.log.close()
@@ -368,17 +404,9 @@ class ContainerRunner:
     def _host(self) -> str:
         return self._owner.pod_ips[0] if self._owner.pod_ips else self._context.node_ip
 
-    async def _hook(self, hook: Object, timeout: float) -> str:
-        """Run a lifecycle handler; what went wrong, or an empty text."""
-        if hook.get("sleep"):
-            await asyncio.sleep(float(hook["sleep"].get("seconds") or 0))
-            return ""
-        if hook.get("exec"):
-            code, output = await self.exec([str(w) for w in hook["exec"].get("command") or ()], timeout)
-            return "" if code == 0 else output.decode(errors="replace") or f"exit code {code}"
-        probe = {"httpGet": hook.get("httpGet"), "tcpSocket": hook.get("tcpSocket"), "timeoutSeconds": timeout}
-        outcome = await probes.run_once(probe, probes.Target(self._host(), self.record.spec, self.exec))
-        return "" if outcome.ok else outcome.message
+    async def _hook(self, handler: Object, timeout: float) -> str:
+        target = probes.Target(self._host(), self.record.spec, self.exec)
+        return await lifecycle.run(handler, self._owner.pod, target, timeout)
 
     async def exec(self, command: list[str], timeout: float) -> tuple[int, bytes]:
         """Run a command inside: (exit code, what it wrote). Raises TimeoutError."""
@@ -387,6 +415,11 @@ class ContainerRunner:
         return await runs.execute(self._context.reaper, self.current, command, timeout)
 
 
-def format_pod(pod: Object) -> str:
-    """``name_namespace(uid)``, as the kubelet's messages name a Pod."""
-    return f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
+def _rule_says_restart(spec: Object, code: int) -> bool:
+    """Whether one of the container's restartPolicyRules wants a restart after this exit code."""
+    for rule in spec.get("restartPolicyRules") or ():
+        codes = rule.get("exitCodes") or {}
+        listed = code in (codes.get("values") or ())
+        if rule.get("action") == "Restart" and listed == (codes.get("operator") == "In"):
+            return True
+    return False

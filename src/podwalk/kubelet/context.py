@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 CNI_DIRECTORY = Path("/etc/cni/net.d")
 STATE_DIRECTORY = Path("/var/lib/kubelet/pods")
 LOG_DIRECTORY = Path("/var/log/pods")
+# The oldest tokens are forgotten beyond this number; whoever still needs one gets another.
+_TOKENS = 1000
 
 
 class SourceCache:
@@ -54,15 +57,20 @@ class SourceCache:
 
 
 class TokenCache:
-    """Service-account tokens, one a (namespace, account, audience), renewed at 80 % of their life."""
+    """Service-account tokens, one for each Pod and audience, renewed at 80 % of their life.
+
+    Never one for two Pods (pkg/kubelet/token): the account that the earlier one was for may have been made anew since,
+    as it is with its namespace, and the token of the old one is worth nothing.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
+        self._tokens: OrderedDict[tuple[str, str, str], tuple[str, float]] = OrderedDict()
 
-    async def token(self, namespace: str, account: str, audience: str, seconds: int) -> str:
+    async def token(self, pod: Object, account: str, audience: str, seconds: int) -> str:
         """A token that is still good. Raises ApiError."""
-        key = (namespace, account, audience)
+        namespace = meta.namespace(pod)
+        key = (meta.uid(pod), account, audience)
         now = datetime.now(UTC).timestamp()
         known = self._tokens.get(key)
         if known is not None and known[1] > now:
@@ -77,6 +85,8 @@ class TokenCache:
         if status.get("expirationTimestamp"):
             expires = meta.parse_time(status["expirationTimestamp"]).timestamp()
         self._tokens[key] = (str(status["token"]), now + 0.8 * (expires - now))
+        while len(self._tokens) > _TOKENS:
+            self._tokens.popitem(last=False)
         return str(status["token"])
 
 
@@ -97,6 +107,8 @@ class NodeContext:
     cluster_domain: str
     allocatable: dict[str, str]
     network: asyncio.Event = field(default_factory=asyncio.Event)
+    # Awaited with a Pod and its address between its network and its containers: the place of a chained CNI plugin.
+    network_made: Callable[[Object, str], Awaitable[None]] | None = None
     cni_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def event(self, pod: Object, kind: str, reason: str, message: str, field_path: str = "") -> None:

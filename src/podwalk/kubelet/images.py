@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import yaml
 
@@ -55,6 +57,35 @@ class InvalidImageName(ImageError):
 
 
 @dataclass(frozen=True, slots=True)
+class HostProgram:
+    """A program of the machine, which a node does not see; ``stamp`` changes when the file does."""
+
+    path: str
+    root_fd: int | None
+    stamp: str
+
+    def place(self, directory: Path) -> Path:
+        """An executable copy in a directory of the node, made once; copies of older states go. Raises OSError."""
+        prefix = hashlib.sha256(self.path.encode()).hexdigest()[:16]
+        target = directory / f"{prefix}-{self.stamp}"
+        if target.exists():
+            return target
+        directory.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_suffix(".new")
+        with open(_open(self.path, self.root_fd), "rb") as source, open(fresh, "wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+        fresh.chmod(0o755)
+        for old in directory.glob(f"{prefix}-*"):
+            if old != fresh:
+                old.unlink()
+        return fresh.rename(target)
+
+
+def _open(path: str, root_fd: int | None) -> int:
+    return os.open(path.lstrip("/") if root_fd is not None else path, os.O_RDONLY, dir_fd=root_fd)
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedImage:
     """What to run for an image with a container's command and arguments.
 
@@ -69,7 +100,7 @@ class ResolvedImage:
     files: dict[str, bytes]
     uid: int | None
     root: str
-    programs: dict[str, bytes] = field(default_factory=dict)
+    programs: dict[str, bytes | HostProgram] = field(default_factory=dict)
 
 
 def split(image: str) -> tuple[str, str, str]:
@@ -109,11 +140,19 @@ class HostFiles:
         self._root_fd = root_fd
         self._known: dict[str, tuple[tuple[int, int], bytes]] = {}
 
+    def program(self, path: str) -> HostProgram:
+        """A program, as it is now. Raises OSError."""
+        fd = _open(path, self._root_fd)
+        try:
+            found = os.fstat(fd)
+        finally:
+            os.close(fd)
+        return HostProgram(path, self._root_fd, f"{found.st_mtime_ns:x}-{found.st_size:x}")
+
     def read(self, path: str) -> bytes:
         """A file's content, read again only when it has changed. Raises OSError."""
-        fd = os.open(path.lstrip("/") if self._root_fd is not None else path, os.O_RDONLY, dir_fd=self._root_fd)
-        with open(fd, "rb") as file:
-            found = os.fstat(fd)
+        with open(_open(path, self._root_fd), "rb") as file:
+            found = os.fstat(file.fileno())
             stamp = (found.st_mtime_ns, found.st_size)
             known = self._known.get(path)
             if known is None or known[0] != stamp:
@@ -163,17 +202,22 @@ class Catalogue:
             argv=argv,
             env={"PATH": PATH_ENV, **entry.env},
             workdir=entry.workdir,
-            files=entry.files,
+            files={**entry.files, **entry.make_files()},
             uid=entry.uid,
             root=entry.root,
             programs=self._programs(image, entry),
         )
 
-    def _programs(self, image: str, entry: Entry) -> dict[str, bytes]:
+    def _programs(self, image: str, entry: Entry) -> dict[str, bytes | HostProgram]:
         if not entry.host_program:
-            return entry.programs
+            return dict(entry.programs)
         try:
-            return {entry.host_program: self._files.read(entry.host_program)}
+            program = self._files.program(entry.host_program)
+            if not entry.programs:
+                return dict.fromkeys(entry.entrypoint[:1], program)
+            # Other names of the program that is replaced are the new one as well; the image's other programs stay.
+            replaced = entry.programs.get(entry.entrypoint[0])
+            return {path: program if content == replaced else content for path, content in entry.programs.items()}
         except OSError as error:
             raise ImageError(
                 f'failed to pull and unpack image "{normalize(image)}": the catalogue says that it runs '
@@ -188,7 +232,24 @@ class Catalogue:
         except OSError:
             text = b""
         if text != self._text:
-            self._own, self._text = _own_entries(text), text
+            self._own, self._text = {key: self._in_place(e) for key, e in _own_entries(text).items()}, text
+
+    def _in_place(self, entry: Entry) -> Entry:
+        """The user's program for a built-in image lies where that image has its own, with the image's arguments.
+
+        So `podwalk image add registry.k8s.io/e2e-test-images/agnhost --program ./agnhost` gives the real /agnhost.
+        """
+        replaced = self._builtin.get(split(entry.ref)[0])
+        if replaced is None or not entry.host_program or not set(replaced.entrypoint[:1]) & replaced.programs.keys():
+            return entry
+        entrypoint = (replaced.entrypoint[0], *entry.entrypoint[1:])
+        return replace(
+            entry,
+            entrypoint=entrypoint,
+            cmd=entry.cmd or replaced.cmd,
+            programs=replaced.programs,
+            make_files=replaced.make_files,
+        )
 
 
 def catalogue(path: str | os.PathLike[str] | None = None) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 from podwalk.api.meta import Object
 from podwalk.kubelet import resolv
 from podwalk.kubelet.env import ConfigError
-from podwalk.kubelet.images import ResolvedImage
+from podwalk.kubelet.images import HostProgram, ResolvedImage
 from podwalk.netns import containers as runtime
 from podwalk.netns.containers import ContainerSpec, Mount
 from podwalk.netns.pods import PodSandbox
@@ -58,8 +58,10 @@ def capabilities(container: Object) -> frozenset[str]:
     return runtime.ALL_CAPABILITIES if "ALL" in add else frozenset(base | add)
 
 
-def _program(data: bytes) -> Path:
+def _program(data: bytes | HostProgram) -> Path:
     """An executable file of the node with this content, made once."""
+    if isinstance(data, HostProgram):
+        return data.place(PROGRAM_DIRECTORY)
     path = PROGRAM_DIRECTORY / hashlib.sha256(data).hexdigest()[:16]
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,9 +87,11 @@ def container_spec(
     image: ResolvedImage,
     environment: dict[str, str],
     surroundings: Surroundings,
+    target_pidfd: int = -1,
 ) -> ContainerSpec:
-    """All that the runtime needs to start the container."""
+    """All that the runtime needs to start the container; ``target_pidfd`` is of the container whose pids it shares."""
     uid, gid = security(pod, container, "runAsUser"), security(pod, container, "runAsGroup")
+    own = container.get("securityContext") or {}
     tty = bool(container.get("tty"))
     base = {**image.env, "HOSTNAME": resolv.kernel_hostname(pod, surroundings.cluster_domain)}
     if tty:
@@ -106,8 +110,23 @@ def container_spec(
         gid=None if gid is None else int(gid),
         groups=groups(pod),
         capabilities=capabilities(container),
-        privileged=bool((container.get("securityContext") or {}).get("privileged")),
+        privileged=bool(own.get("privileged")),
         tty=tty,
         stdin=bool(container.get("stdin")),
         image=image.root,
+        pids=_pids(pod, target_pidfd),
+        target_pidfd=target_pidfd,
+        read_only_root=bool(own.get("readOnlyRootFilesystem")),
+        no_new_privileges=own.get("allowPrivilegeEscalation") is False,
+        # podwalk's own programs need a moment for their signal handlers, which a Go program has from the start.
+        hold_signals=isinstance(image.programs.get(image.argv[0]), bytes),
     )
+
+
+def _pids(pod: Object, target_pidfd: int) -> runtime.Pids:
+    """Whose pid namespace a container gets (``namespacesForPod`` of pkg/kubelet/kuberuntime/util)."""
+    if pod["spec"].get("hostPID"):
+        return "node"
+    if pod["spec"].get("shareProcessNamespace"):
+        return "pod"
+    return "target" if target_pidfd >= 0 else "own"

@@ -19,6 +19,8 @@ from typing import Protocol
 MAX_BYTES = 10 * 1024 * 1024
 _LONGEST_LINE = 16 * 1024
 _CHUNK = 64 * 1024
+_PAUSE_SECONDS = 0.004
+_DRAIN_BYTES = 4 * 1024 * 1024
 
 Listener = Callable[[str, bytes], None]
 
@@ -48,25 +50,16 @@ class LogFile:
         """Append output of ``stdout`` or ``stderr``."""
         for listener in list(self.listeners):
             listener(stream, data)
-        data = self._partial.pop(stream, b"") + data
-        *lines, rest = data.split(b"\n")
-        out = [self._render(stream, line) for line in lines]
+        *lines, rest = (self._partial.pop(stream, b"") + data).split(b"\n")
+        # What came in one piece bears one time: a stamp for each line would keep the loop busy with a chatty container.
+        stamp = b"%s %s " % (timestamp().encode(), stream.encode())
+        out = _entries(stamp, lines)
         while len(rest) >= _LONGEST_LINE:
-            out.append(self._entry(stream, b"P", rest[:_LONGEST_LINE]))
+            out += b"%sP %s\n" % (stamp, rest[:_LONGEST_LINE])
             rest = rest[_LONGEST_LINE:]
         if rest:
             self._partial[stream] = rest
-        self._append(b"".join(out))
-
-    def _entry(self, stream: str, tag: bytes, text: bytes) -> bytes:
-        return b"%s %s %s %s\n" % (timestamp().encode(), stream.encode(), tag, text)
-
-    def _render(self, stream: str, line: bytes) -> bytes:
-        out = []
-        while len(line) > _LONGEST_LINE:
-            out.append(self._entry(stream, b"P", line[:_LONGEST_LINE]))
-            line = line[_LONGEST_LINE:]
-        return b"".join([*out, self._entry(stream, b"F", line)])
+        self._append(out)
 
     def _append(self, entries: bytes) -> None:
         if not entries or self.closed:
@@ -93,11 +86,26 @@ class LogFile:
         if self.closed:
             return
         for stream, rest in list(self._partial.items()):
-            self._append(self._entry(stream, b"F", rest))
+            self._append(_entries(b"%s %s " % (timestamp().encode(), stream.encode()), [rest]))
         self._partial.clear()
         self.closed = True
         self._file.close()
         self._wake()
+
+
+def _entries(stamp: bytes, lines: list[bytes]) -> bytes:
+    """Whole lines as entries; one that is too long is cut into parts (P) and an end (F)."""
+    if not lines:
+        return b""
+    if max(map(len, lines)) <= _LONGEST_LINE:
+        return stamp + b"F " + (b"\n" + stamp + b"F ").join(lines) + b"\n"
+    out = bytearray()
+    for line in lines:
+        while len(line) > _LONGEST_LINE:
+            out += b"%sP %s\n" % (stamp, line[:_LONGEST_LINE])
+            line = line[_LONGEST_LINE:]
+        out += b"%sF %s\n" % (stamp, line)
+    return bytes(out)
 
 
 class Writer(Protocol):
@@ -108,7 +116,11 @@ class Writer(Protocol):
 
 
 class Pump:
-    """Copies what a container writes to a pipe into its log, on the loop."""
+    """Copies what a container writes to a pipe into its log, on the loop.
+
+    After a full read it looks away for a moment: the pipe then makes the container wait, and the node's loop, which has
+    other work, does not.
+    """
 
     def __init__(self, fd: int, stream: str, log: Writer) -> None:
         self._fd, self._stream, self._log = fd, stream, log
@@ -124,14 +136,22 @@ class Pump:
             return
         except OSError:  # EIO: the last holder of the terminal's other side has gone
             data = b""
-        if data:
-            self._log.write(self._stream, data)
-        else:
+        if not data:
             self.close()
+            return
+        self._log.write(self._stream, data)
+        if len(data) == _CHUNK:
+            self._loop.remove_reader(self._fd)
+            self._loop.call_later(_PAUSE_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if not self.done.is_set():
+            self._loop.add_reader(self._fd, self._readable)
 
     def drain(self) -> None:
         """Read what is there already, then close: the container is dead, a child of it may still hold the pipe."""
-        while not self.done.is_set():
+        left = _DRAIN_BYTES
+        while not self.done.is_set() and left > 0:
             try:
                 data = os.read(self._fd, _CHUNK)
             except OSError:
@@ -139,6 +159,7 @@ class Pump:
             if not data:
                 break
             self._log.write(self._stream, data)
+            left -= len(data)
         self.close()
 
     def close(self) -> None:

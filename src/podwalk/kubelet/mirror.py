@@ -25,7 +25,14 @@ from podwalk.netns.pods import PodSandbox
 log = logging.getLogger(__name__)
 
 # Which logger writes the log of which component.
-_LOGGERS = {"kube-proxy": "podwalk.proxy", "kube-flannel": "podwalk.kubelet.flannel"}
+_LOGGERS = {
+    "kube-proxy": "podwalk.proxy",
+    "kube-flannel": "podwalk.network",
+    "kindnet": "podwalk.network",
+    "calico-node": "podwalk.network",
+    "ip-masq-agent": "podwalk.network",
+    "cilium": "podwalk.proxy.ebpf",
+}
 _RETRY_SECONDS = 0.2
 _COME_BACK_SECONDS = 1.0
 
@@ -46,6 +53,7 @@ class MirrorPod:
 
     runners: dict[str, ContainerRunner] = {}  # noqa: RUF012  (always empty: nothing runs here)
     sandbox: PodSandbox | None = None
+    sandbox_id = ""
 
     def __init__(self, context: NodeContext, manifest: Object) -> None:
         self._context = context

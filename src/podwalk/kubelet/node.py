@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def node_info(name: str) -> dict[str, str]:
     }
 
 
-def conditions(old: list[Object], *, ready: bool, network: bool) -> list[Object]:
+def conditions(old: list[Object], *, ready: bool) -> list[Object]:
     """The node's conditions; those whose status stays keep their transition time."""
     wanted = [
         ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -133,8 +134,6 @@ def conditions(old: list[Object], *, ready: bool, network: bool) -> list[Object]
         if ready
         else ("Ready", "False", "KubeletNotReady", _NOT_READY),
     ]
-    if network:
-        wanted.insert(0, ("NetworkUnavailable", "False", "FlannelIsUp", "Flannel is running on this node"))
     now = meta.now()
     before = {c["type"]: c for c in old}
     out = []
@@ -151,8 +150,7 @@ def conditions(old: list[Object], *, ready: bool, network: bool) -> list[Object]
                 "lastTransitionTime": changed or now,
             }
         )
-    kinds = {c["type"] for c in out}
-    return [*(c for c in old if c["type"] not in kinds), *out]
+    return out
 
 
 class NodeAgent:
@@ -163,7 +161,8 @@ class NodeAgent:
         self._settings = settings
         self._recorder = recorder
         self._ready = False
-        self._network = False
+        self._overruled = asyncio.Event()
+        self.announced = asyncio.Event()  # the API knows that the node is Ready
         self.allocatable = capacity()
         self.node: Object = {}
 
@@ -184,7 +183,7 @@ class NodeAgent:
             ],
             "allocatable": self.allocatable,
             "capacity": self.allocatable,
-            "conditions": conditions(old, ready=self._ready, network=self._network),
+            "conditions": conditions(old, ready=self._ready),
             "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET_PORT}},
             "nodeInfo": node_info(self._settings.name),
         }
@@ -237,12 +236,12 @@ class NodeAgent:
     async def post(self) -> None:
         """Write the status now. Raises ApiError."""
         self.node = await self._client.patch(
-            "Node", self._settings.name, {"status": self._status()}, subresource="status"
+            "Node", self._settings.name, {"status": self._status()}, type="strategic", subresource="status"
         )
 
-    async def network_ready(self, *, flannel: bool) -> None:
-        """The CNI is configured: the node becomes Ready."""
-        self._ready, self._network = True, flannel
+    async def network_ready(self, ready: bool) -> None:
+        """The CNI is configured, or is no more: the node becomes Ready, or NotReady."""
+        self._ready = ready
         retry = _RETRY_SECONDS
         while True:
             try:
@@ -252,11 +251,18 @@ class NodeAgent:
                 log.warning("cannot write the node's status: %s", error)
             await asyncio.sleep(retry)
             retry = min(retry * 2, _MAX_RETRY_SECONDS)
-        self._event("NodeReady")
+        self._event("NodeReady" if ready else "NodeNotReady")
+        if ready:
+            self.announced.set()
 
     def observed(self, node: Object) -> None:
-        """What the informer says about our Node."""
+        """What the informer says about our Node; where somebody overruled its Ready, the heartbeat comes at once."""
         self.node = node
+        if self._is_overruled():
+            self._overruled.set()
+
+    def _is_overruled(self) -> bool:
+        return meta.condition_is_true(self.node, "Ready") != self._ready
 
     async def heartbeat(self) -> None:
         """Renew the Lease every 10 s and the status every 5 minutes, or at once where somebody else changed it."""
@@ -265,16 +271,19 @@ class NodeAgent:
         while True:
             started = loop.time()
             try:
+                self._overruled.clear()
                 await self._renew_lease()
                 stale = loop.time() - reported >= REPORT_SECONDS
-                if stale or meta.condition_is_true(self.node, "Ready") != self._ready:
+                if stale or self._is_overruled():
                     await self.post()
                     reported = loop.time()
                 wait = RENEW_SECONDS
             except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
                 log.debug("heartbeat: %s", error)
                 wait = 1.0
-            await asyncio.sleep(max(0.0, started + wait - loop.time()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, started + wait - loop.time())):
+                    await self._overruled.wait()
 
     async def _renew_lease(self) -> None:
         name = self._settings.name

@@ -11,6 +11,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
@@ -21,6 +22,7 @@ from podwalk.kubelet.context import API_ERRORS, LOG_DIRECTORY, STATE_DIRECTORY, 
 from podwalk.kubelet.logs import LogFile
 from podwalk.kubelet.sandboxes import NetworkNotReadyError, SandboxError, Wired
 from podwalk.kubelet.status import ContainerRecord, PodView
+from podwalk.kubelet.storage import MountError
 from podwalk.netns.pods import PodSandbox
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ _FIRST_RETRY = 0.5
 _LAST_RETRY = 10.0
 _REFRESH_SECONDS = 60.0
 _FORCED_GRACE = 1.0
+_EVICTION_SECONDS = 10.0  # the eviction manager's period
 
 
 class PodWorker:
@@ -44,6 +47,7 @@ class PodWorker:
         self.start_time = meta.now()
         self._wired: Wired | None = None
         self._creation: asyncio.Task[Wired] | None = None
+        self._removal: asyncio.Task[None] | None = None
         self._volumes = volumes.PodVolumes(self.directory(), pod)
         self._on_end = on_end
         self._deletion = asyncio.Event()
@@ -65,6 +69,11 @@ class PodWorker:
     def sandbox(self) -> PodSandbox | None:
         """The Pod's namespaces, once they exist."""
         return self._wired.sandbox if self._wired else None
+
+    @property
+    def sandbox_id(self) -> str:
+        """The runtime's name for the Pod's namespaces."""
+        return self._wired.sandbox_id if self._wired else ""
 
     def directory(self) -> Path:
         """The Pod's directory on the node."""
@@ -130,7 +139,7 @@ class PodWorker:
             self._labels_changed()
         if pod["metadata"].get("generation") != (pod.get("status") or {}).get("observedGeneration"):
             self.changed()
-        if pod["spec"].get("readinessGates"):
+        if pod["spec"].get("readinessGates") or status.is_overruled(pod):
             self.changed()
 
     def removed(self) -> None:
@@ -146,7 +155,9 @@ class PodWorker:
 
     def _labels_changed(self) -> None:
         shown = [v for v in self._volumes.volumes if "downwardAPI" in str(v)]
-        if self._is_set_up and shown:
+        if shown and not self._is_set_up:
+            self._source_came.set()
+        elif shown:
             self._refreshes = [asyncio.create_task(self._refresh(v)) for v in shown]
 
     async def source_changed(self, kind: str, name: str) -> None:
@@ -192,17 +203,56 @@ class PodWorker:
 
     async def _main(self) -> None:
         deadline = self.pod["spec"].get("activeDeadlineSeconds")
+        evictor = asyncio.create_task(self._watch_limits(asyncio.current_task()))
         try:
             async with asyncio.timeout(float(deadline) if deadline else None):
-                await self._set_up()
-                failed = not await self._initialize()
-                if not failed:
-                    await _all([self._runner(r).start() for r in self.records if r.kind == "container"])
+                await self._run_containers()
         except TimeoutError:
             self._phase, self._reason = "Failed", "DeadlineExceeded"
             self._message = "Pod was active on the node longer than the specified deadline"
             self.context.event(self.pod, "Normal", "DeadlineExceeded", self._message)
+        except asyncio.CancelledError:
+            if self._reason != "Evicted" or self._deletion.is_set():
+                raise
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
+        finally:
+            evictor.cancel()
         await self._finish()
+
+    async def _run_containers(self) -> None:
+        await self._set_up()
+        await self._look_for_pull_secrets()
+        if await self._initialize():
+            await _all([self._runner(r).start() for r in self.records if r.kind == "container"])
+
+    async def _look_for_pull_secrets(self) -> None:
+        """Warn about imagePullSecrets that do not exist; nothing is pulled with the others."""
+        names = [str(s.get("name") or "") for s in self.pod["spec"].get("imagePullSecrets") or ()]
+        if not names:
+            return
+        wanted = [("Secret", name) for name in names]
+        try:
+            found = await self.context.sources.fetch(meta.namespace(self.pod), wanted)
+        except API_ERRORS as error:
+            log.debug("%s: imagePullSecrets: %s", meta.key(self.pod), error)
+            return
+        if missing := [name for _, name in wanted if found[("Secret", name)] is None]:
+            listed = ", ".join(missing)
+            message = f"Unable to retrieve some image pull secrets ({listed}); "
+            message += "attempting to pull the image may not succeed."
+            self.context.event(self.pod, "Warning", "FailedToRetrieveImagePullSecret", message)
+
+    async def _watch_limits(self, main: asyncio.Task[Any] | None) -> None:
+        """Evict the Pod when an emptyDir has outgrown its limit, as the eviction manager does."""
+        if not any((v.get("emptyDir") or {}).get("sizeLimit") for v in self._volumes.volumes) or main is None:
+            return
+        # A file system tells nobody that it fills up.
+        while not (message := self._volumes.overflowing()):  # noqa: ASYNC110
+            await asyncio.sleep(_EVICTION_SECONDS)
+        self._phase, self._reason, self._message = "Failed", "Evicted", message
+        self.context.event(self.pod, "Warning", "Evicted", message)
+        main.cancel()
 
     async def _finish(self) -> None:
         """The Pod is over (Succeeded or Failed), though its object stays: free what it holds."""
@@ -247,6 +297,8 @@ class PodWorker:
         while True:
             self._source_came.clear()
             if all(await asyncio.gather(self._set_up_volumes(), self._set_up_sandbox())):
+                if self._source_came.is_set():  # after the volumes were filled, while the network was being made
+                    continue
                 break
             try:
                 async with asyncio.timeout(retry):
@@ -270,7 +322,7 @@ class PodWorker:
         for volume in self._volumes.volumes:
             try:
                 await self._volumes.set_up(volume, self.view(), sources, self._token, self.context.allocatable)
-            except (volumes.MountError, ApiError, *API_ERRORS) as error:
+            except (MountError, ApiError, *API_ERRORS) as error:
                 message = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {_text(error)}'
                 self.context.event(self.pod, "Warning", "FailedMount", message)
                 ready = False
@@ -278,7 +330,7 @@ class PodWorker:
 
     async def _token(self, audience: str, seconds: int) -> str:
         account = str(self.pod["spec"].get("serviceAccountName") or "default")
-        return await self.context.tokens.token(meta.namespace(self.pod), account, audience, seconds)
+        return await self.context.tokens.token(self.pod, account, audience, seconds)
 
     async def _set_up_sandbox(self) -> bool:
         if self._wired is not None:
@@ -300,7 +352,7 @@ class PodWorker:
         try:
             sources = await self.context.sources.fetch(meta.namespace(self.pod), volumes.references(volume))
             await self._volumes.set_up(volume, self.view(), sources, self._token, self.context.allocatable)
-        except (volumes.MountError, *API_ERRORS) as error:
+        except (MountError, *API_ERRORS) as error:
             message = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {_text(error)}'
             self.context.event(self.pod, "Warning", "FailedMount", message)
 
@@ -340,15 +392,17 @@ class PodWorker:
         shutil.rmtree(self._log_directory(), ignore_errors=True)
 
     async def _tear_down(self) -> None:
+        """Take the sandbox away, once: a Pod that is deleted while it finishes waits for what has begun already."""
         if self._wired is None and self._creation is not None:
             try:
-                self._wired = await self._creation
+                self._wired = await asyncio.shield(self._creation)
             except (NetworkNotReadyError, SandboxError):
                 return
-        if self._wired is None:
-            return
-        wired, self._wired, self._creation = self._wired, None, None
-        await sandboxes.remove(self.context, self.pod, wired)
+        if self._wired is not None:
+            wired, self._wired, self._creation = self._wired, None, None
+            self._removal = asyncio.create_task(sandboxes.remove(self.context, self.pod, wired))
+        if self._removal is not None:
+            await asyncio.shield(self._removal)
 
     async def _confirm(self) -> None:
         """Write the last status, then delete the object with grace 0."""

@@ -13,10 +13,11 @@ import logging
 import math
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from podwalk.api.meta import Object
+from podwalk.kubelet import grpc_health
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,16 @@ _REDIRECTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer of one probe. ``refused``: nobody listens. ``unknown``: the probe itself failed."""
+    """The answer of one probe.
+
+    ``refused``: nobody listens. ``unknown``: the probe itself failed. ``answered``: somebody said no.
+    """
 
     ok: bool
     message: str = ""
     refused: bool = False
     unknown: bool = False
+    answered: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,8 @@ async def _exchange(action: Object, host: str, port: int, path: str) -> tuple[in
         writer.close()
 
 
-async def http(action: Object, host: str, port: int, timeout: float) -> Outcome:
-    """GET; 200 to 399 is success, as is a redirect to another host."""
+async def http(action: Object, host: str, port: int, timeout: float | None) -> Outcome:
+    """GET; 200 to 399 is success, as is a redirect to another host. ``timeout`` None waits as long as it takes."""
     scheme = str(action.get("scheme") or "HTTP").lower()
     path = str(action.get("path") or "/")
     path = path if path.startswith("/") else f"/{path}"
@@ -145,8 +150,38 @@ async def http(action: Object, host: str, port: int, timeout: float) -> Outcome:
         refused = error.errno == errno.ECONNREFUSED
         return Outcome(False, f'Get "{url}": {_connect_error(error, host, port)}', refused=refused)
     if 200 <= code < 400:
-        return Outcome(True)
-    return Outcome(False, f"HTTP probe failed with statuscode: {code}")
+        return Outcome(True, answered=True)
+    return Outcome(False, f"HTTP probe failed with statuscode: {code}", answered=True)
+
+
+async def _grpc(host: str, port: int, service: str, timeout: float) -> Outcome:
+    """Ask the gRPC health service (grpc.health.v1) of ``service``; texts of pkg/probe/grpc."""
+    where, limit = f"{host}:{port}", f"{timeout:g}s"
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(host, port)
+    except (TimeoutError, OSError) as error:
+        # gRPC tries again until the time is up, so that a refusal is a timeout too; nobody waits for that here.
+        text = f'timeout: failed to connect service "{where}" within {limit}: context deadline exceeded'
+        return Outcome(False, text, refused=isinstance(error, ConnectionRefusedError))
+    try:
+        async with asyncio.timeout(timeout):
+            answer = await grpc_health.check(reader, writer, where, service)
+    except TimeoutError:
+        return Outcome(False, f"timeout: health rpc did not complete within {limit}")
+    except (OSError, EOFError, ValueError) as error:
+        return Outcome(False, f"error: health rpc probe failed: rpc error: code = Unavailable desc = {error}")
+    finally:
+        writer.close()
+    if answer.code == grpc_health.UNIMPLEMENTED:
+        what = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
+        return Outcome(False, f"error: {what}: {answer.message}", answered=True)
+    if answer.code:
+        why = f"rpc error: code = {grpc_health.code_name(answer.code)} desc = {answer.message}"
+        return Outcome(False, f"error: health rpc probe failed: {why}", answered=True)
+    if answer.status != "SERVING":
+        return Outcome(False, f'service unhealthy (responded with "{answer.status}")', answered=True)
+    return Outcome(True, "service healthy", answered=True)
 
 
 async def run_once(probe: Object, target: Target) -> Outcome:
@@ -159,6 +194,9 @@ async def run_once(probe: Object, target: Target) -> Outcome:
         if action := probe.get("tcpSocket"):
             host = str(action.get("host") or target.host)
             return await tcp(host, resolve_port(action["port"], target.container), timeout)
+        if action := probe.get("grpc"):
+            port = resolve_port(action["port"], target.container)
+            return await _grpc(target.host, port, str(action.get("service") or ""), timeout)
         if action := probe.get("exec"):
             command = [str(word) for word in action.get("command") or ()]
             try:

@@ -16,6 +16,7 @@ from podwalk.netns.containers import ContainerProcess, ContainerStartError
 from podwalk.netns.reaper import Reaper
 
 _MAX_MESSAGE = 4096
+_MAX_OUTPUT = 10 * 1024  # of a probe's or a hook's command
 _MAX_LOG_MESSAGE = 2048
 _LOG_MESSAGE_LINES = 80
 _LINGER_SECONDS = 0.2  # for output that a background child of a command still holds open
@@ -40,7 +41,8 @@ def termination_message(run: Run, spec: Object, code: int) -> str:
     """What the container wrote to its terminationMessagePath, or the end of its log where the policy says so."""
     text = b""
     if run.message_file is not None:
-        text = run.message_file.read_bytes()[:_MAX_MESSAGE]
+        with open(run.message_file, "rb") as file:
+            text = file.read(_MAX_MESSAGE)
         run.message_file.unlink(missing_ok=True)
     if not text and code != 0 and spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
         lines = run.log.path.read_bytes().splitlines()[-_LOG_MESSAGE_LINES:]
@@ -77,14 +79,14 @@ async def execute(reaper: Reaper, run: Run, command: list[str], timeout: float) 
 
 
 class _Output:
-    """Takes what a pump reads, in place of a log file."""
+    """Takes what a pump reads, in place of a log file; what is too much is lost, as upstream."""
 
     def __init__(self) -> None:
         self.data = bytearray()
 
     def write(self, stream: str, data: bytes) -> None:
         del stream
-        self.data += data
+        self.data += data[: _MAX_OUTPUT - len(self.data)]
 
 
 def mount_namespace(pid: int | str) -> int:
@@ -96,10 +98,9 @@ def mount_namespace(pid: int | str) -> int:
 
 
 def kill_leftovers(namespace: int) -> None:
-    """Kill what a container's first process left behind.
+    """Kill what the first process of a container left behind in a pid namespace that it shares with others.
 
-    Elsewhere it is pid 1 of its own pid namespace and takes all with it; here the pause process is. What shares the
-    container's mount namespace is the container's.
+    What shares the container's mount namespace is the container's. Stands in for runc's killing of the whole cgroup.
     """
     if not namespace:
         return

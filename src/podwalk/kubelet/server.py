@@ -1,4 +1,4 @@
-"""The kubelet's HTTP server on port 10250: logs, exec, attach, port-forward.
+"""The kubelet's HTTP server on port 10250: logs, exec, attach, port-forward, Pods and what they use.
 
 Stands in for pkg/kubelet/server. It differs in that it speaks plain HTTP inside the sandbox and knows one bearer token,
 the API server's.
@@ -20,6 +20,7 @@ from podwalk.kubelet import logs, streams
 from podwalk.kubelet.containers import ContainerRunner
 from podwalk.kubelet.logs import LogOptions
 from podwalk.kubelet.runs import Run
+from podwalk.kubelet.stats import Statistics
 from podwalk.netns import pods
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class KubeletServer:
         self._agent = agent
         self._token = token
         self._runner: web.AppRunner | None = None
+        self._statistics = Statistics(agent.context.node_name)
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises OSError."""
@@ -46,13 +48,16 @@ class KubeletServer:
         app.add_routes(
             [
                 web.get("/healthz", self._healthz),
+                web.get("/pods", self._pods),
+                web.get("/stats/summary", self._summary),
                 web.get("/containerLogs/{namespace}/{pod}/{container}", self._logs),
                 web.get("/exec/{namespace}/{pod}/{container}", self._exec),
                 web.get("/attach/{namespace}/{pod}/{container}", self._attach),
                 web.get("/portForward/{namespace}/{pod}", self._port_forward),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        # A command stands in the query; Go takes a megabyte of it.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, max_line_size=1 << 20)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, reuse_address=True).start()
 
@@ -70,6 +75,13 @@ class KubeletServer:
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok")
+
+    async def _summary(self, _: web.Request) -> web.Response:
+        return web.json_response(self._statistics.summary(self._agent.workers()))
+
+    async def _pods(self, _: web.Request) -> web.Response:
+        items = [{**w.view(), "status": w.pod_status()} for w in self._agent.workers()]
+        return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
     # --- finding
 
@@ -119,8 +131,8 @@ class KubeletServer:
             port = int(request.query.get("port", ""))
         except ValueError:
             raise web.HTTPBadRequest(text="port must be a number") from None
-        who = f"namespace {sandbox.netns_path}"
-        return await streams.serve_port_forward(request, lambda: pods.open_socket(sandbox), port, who)
+        names = (worker.sandbox_id, sandbox.netns_path)
+        return await streams.serve_port_forward(request, lambda: pods.open_socket(sandbox), port, names)
 
 
 def _log_options(request: web.Request) -> LogOptions:

@@ -128,7 +128,15 @@ def _initialization(records: list[ContainerRecord]) -> tuple[int, int]:
 
 
 def phase(view: PodView) -> str:
-    """The Pod's phase (getPhase of kubelet_pods.go)."""
+    """The Pod's phase; it is not over while something of it runs (mergePodStatus of status_manager.go)."""
+    found = _phase(view)
+    if found in ("Succeeded", "Failed") and any(r.running for r in view.records):
+        return "Running" if has_initialized(view.records) else "Pending"
+    return found
+
+
+def _phase(view: PodView) -> str:
+    """What its containers say (getPhase of kubelet_pods.go)."""
     if view.phase:
         return view.phase
     policy = view.pod["spec"].get("restartPolicy") or "Always"
@@ -236,6 +244,15 @@ def conditions(view: PodView, pod_phase: str) -> list[Object]:
             full["observedGeneration"] = generation
         out.append(full)
     return out
+
+
+def is_overruled(pod: Object) -> bool:
+    """Whether somebody else has set Ready to False, as the node controller does while it does not hear of the node.
+
+    What the kubelet itself writes has a reason.
+    """
+    found = meta.condition(pod, "Ready")
+    return found is not None and found.get("status") == "False" and not found.get("reason")
 
 
 def container_status(record: ContainerRecord) -> Object:

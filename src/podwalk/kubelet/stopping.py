@@ -71,7 +71,7 @@ class Stopper:
             return
         problem = str(work.exception() or "") or work.result()
         if problem:
-            self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {problem}")
+            self._event("Warning", "FailedPreStopHook", "PreStopHook failed")
 
 
 def _stop_signal(container: Object) -> int:

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from podwalk.api.meta import Object
 from podwalk.kubelet.containers import ContainerRunner
+from podwalk.kubelet.outputs import Output, Send
 from podwalk.kubelet.runs import Run
 from podwalk.netns import containers as runtime
 from podwalk.netns.containers import ContainerProcess, ContainerStartError
@@ -32,6 +33,9 @@ PROTOCOL = "v5.channel.k8s.io"
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 CANNOT_CONNECT = 4000
 _CHUNK = 32 * 1024
+_CHILDREN_SECONDS = 0.5
+_CUT_OFF_SECONDS = 1.0
+_BACKLOG = 256  # pieces of output that may wait for a client that is attached
 
 
 def flags(request: web.Request) -> dict[str, bool]:
@@ -103,29 +107,6 @@ def _settle(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-async def _copy(fd: int, channel: int, socket_: web.WebSocketResponse) -> None:
-    """Copy a descriptor to a channel until its end."""
-    loop = asyncio.get_running_loop()
-    os.set_blocking(fd, False)
-    prefix = bytes([channel])
-    while True:
-        try:
-            data = os.read(fd, _CHUNK)
-        except BlockingIOError:
-            readable = loop.create_future()
-            loop.add_reader(fd, _settle, readable)
-            try:
-                await readable
-            finally:
-                loop.remove_reader(fd)
-            continue
-        except OSError:  # EIO: a terminal whose other side has gone
-            return
-        if not data:
-            return
-        await socket_.send_bytes(prefix + data)
-
-
 async def _receive(
     socket_: web.WebSocketResponse, stdin: _Input | None, resize: Callable[[int, int], None] | None
 ) -> None:
@@ -190,16 +171,21 @@ async def _relay(socket_: web.WebSocketResponse, process: ContainerProcess, exit
     receiver = asyncio.create_task(
         _receive(socket_, stdin, (lambda rows, columns: runtime.resize(process, rows, columns)) if tty else None)
     )
-    copies = [asyncio.create_task(_copy(process.stdout_fd, STDOUT, socket_))]
+    outputs = [Output(process.stdout_fd, _on(socket_, STDOUT))]
     if process.stderr_fd is not None:
-        copies.append(asyncio.create_task(_copy(process.stderr_fd, STDERR, socket_)))
+        outputs.append(Output(process.stderr_fd, _on(socket_, STDERR)))
+    copies = [asyncio.create_task(output.copy()) for output in outputs]
     try:
         either: list[asyncio.Future[Any]] = [exited, receiver]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not exited.done():
             raise ConnectionResetError("the client went away")
         # A child of the command may hold the pipe open: do not wait for it for ever.
-        await asyncio.wait(copies, timeout=0.5)
+        await asyncio.wait(copies, timeout=_CHILDREN_SECONDS)
+        for output, copy in zip(outputs, copies, strict=True):
+            if not copy.done():
+                output.finish()
+        await _all_or_first(copies, receiver)
         return exited.result()
     finally:
         for task in (receiver, *copies):
@@ -207,6 +193,17 @@ async def _relay(socket_: web.WebSocketResponse, process: ContainerProcess, exit
         await asyncio.gather(receiver, *copies, return_exceptions=True)
         if stdin is not None:
             stdin.close()
+
+
+def _on(socket_: web.WebSocketResponse, channel: int) -> Send:
+    prefix = bytes([channel])
+    return lambda data: socket_.send_bytes(prefix + data)
+
+
+async def _all_or_first(copies: list[asyncio.Task[None]], receiver: asyncio.Task[None]) -> None:
+    """Wait until all output is out, or the client is gone who was to have it."""
+    while (left := [copy for copy in copies if not copy.done()]) and not receiver.done():
+        await asyncio.wait([*left, receiver], return_when=asyncio.FIRST_COMPLETED)
 
 
 def _close_outputs(process: ContainerProcess) -> None:
@@ -222,11 +219,14 @@ async def serve_attach(request: web.Request, runner: ContainerRunner, run: Run) 
     await socket_.prepare(request)
     wanted = flags(request)
     queue: asyncio.Queue[bytes] = asyncio.Queue()
+    too_slow: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     channels = {"stdout": STDOUT, "stderr": STDERR}
 
     def listen(stream: str, data: bytes) -> None:
         if wanted[stream] or (wanted["tty"] and stream == "stdout"):
             queue.put_nowait(bytes([channels[stream]]) + data)
+            if queue.qsize() > _BACKLOG and not too_slow.done():
+                too_slow.set_result(None)
 
     tty = run.process.stderr_fd is None
     source = run.process.stdout_fd if tty else run.process.stdin_fd
@@ -240,22 +240,36 @@ async def serve_attach(request: web.Request, runner: ContainerRunner, run: Run) 
     )
     sender = asyncio.create_task(_send_all(queue, socket_))
     try:
-        first: list[asyncio.Future[Any]] = [run.exited, receiver, sender]
+        first: list[asyncio.Future[Any]] = [run.exited, receiver, sender, too_slow]
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        if run.exited.done():
+        if too_slow.done():
+            run.log.listeners.remove(listen)
+            await _cut_off(request, socket_)
+        elif run.exited.done():
             drained = asyncio.create_task(queue.join())
             await asyncio.wait([drained, sender], return_when=asyncio.FIRST_COMPLETED)
             drained.cancel()
             # The exit code is in the Pod's status; attaching itself went well.
             await _finish(socket_, exit_status(0))
     finally:
-        run.log.listeners.remove(listen)
+        if listen in run.log.listeners:
+            run.log.listeners.remove(listen)
         for task in (receiver, sender):
             task.cancel()
         await asyncio.gather(receiver, sender, return_exceptions=True)
         if stdin is not None:
             stdin.close()
     return socket_
+
+
+async def _cut_off(request: web.Request, socket_: web.WebSocketResponse) -> None:
+    """End a session whose client does not read; it may not even read the end."""
+    try:
+        async with asyncio.timeout(_CUT_OFF_SECONDS):
+            await socket_.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, message=b"the client reads too slowly")
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
 
 
 async def _send_all(queue: asyncio.Queue[bytes], socket_: web.WebSocketResponse) -> None:
@@ -276,18 +290,30 @@ async def connect(opened: Callable[[], socket.socket], port: int) -> socket.sock
     return sock
 
 
+def forward_error(error: OSError, port: int, sandbox: tuple[str, str]) -> str:
+    """Why a port cannot be forwarded, as kubelet and containerd say it: the Pod is named by its sandbox."""
+    why = "connection refused" if error.errno == errno.ECONNREFUSED else os.strerror(error.errno or 0).lower()
+    dialled = f"IPv4: dial tcp4 127.0.0.1:{port}: connect: {why} IPv6 dial tcp6: address localhost: no suitable address"
+    identifier, path = sandbox
+    return (
+        f"error forwarding port {port} to pod {identifier}, uid : "
+        f'failed to execute portforward in network namespace "{path}": '
+        f'failed to connect to localhost:{port} inside namespace "{identifier}", {dialled}'
+    )
+
+
 async def serve_port_forward(
-    request: web.Request, opened: Callable[[], socket.socket], port: int, who: str
+    request: web.Request, opened: Callable[[], socket.socket], port: int, sandbox: tuple[str, str]
 ) -> web.StreamResponse:
-    """One TCP connection to a port of the Pod."""
+    """One TCP connection to a port of the Pod; ``sandbox`` is its id and the path of its network namespace."""
     socket_ = web.WebSocketResponse(max_msg_size=0)
     await socket_.prepare(request)
     try:
         sock = await connect(opened, port)
     except OSError as error:
-        problem = "connection refused" if error.errno == errno.ECONNREFUSED else os.strerror(error.errno or 0)
-        reason = f"failed to connect to localhost:{port} inside {who}: dial tcp4 127.0.0.1:{port}: connect: {problem}"
-        # A close frame carries at most 123 bytes of reason.
+        # Twice: a close frame has room for 123 bytes of reason.
+        reason = forward_error(error, port, sandbox)
+        await socket_.send_str(reason)
         await socket_.close(code=CANNOT_CONNECT, message=reason.encode()[:123])
         return socket_
     reader, writer = await asyncio.open_connection(sock=sock)
@@ -298,9 +324,15 @@ async def serve_port_forward(
 
     async def inwards() -> None:
         async for message in socket_:
-            if message.type == aiohttp.WSMsgType.BINARY:
-                writer.write(bytes(message.data))
-                await writer.drain()
+            if message.type != aiohttp.WSMsgType.BINARY:
+                continue
+            if not message.data:  # the client sends no more, and may still want the answer
+                writer.write_eof()
+                break
+            writer.write(bytes(message.data))
+            await writer.drain()
+        async for _ in socket_:
+            continue
         writer.close()
 
     tasks = [asyncio.create_task(outwards()), asyncio.create_task(inwards())]

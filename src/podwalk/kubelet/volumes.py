@@ -1,6 +1,6 @@
 """A Pod's volumes as directories of the node, and a container's mounts of them.
 
-Stands in for pkg/volume/{emptydir,configmap,secret,projected,downwardapi,hostpath} and its atomic writer: the files of
+Stands in for pkg/volume/{emptydir,configmap,secret,projected,downwardapi} and its atomic writer: the files of
 a volume are links into ``..data``, which is one link that is swapped, so that a change shows all at once.
 """
 
@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from podwalk.api import quantity
 from podwalk.api.meta import Object
-from podwalk.kubelet import env
+from podwalk.kubelet import env, storage
+from podwalk.kubelet.storage import MountError
 
 _SERVICE_ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 3607
@@ -25,16 +27,13 @@ _TOKEN_SECONDS = 3607
 TokenSource = Callable[[str, int], Awaitable[str]]
 
 
-class MountError(Exception):
-    """A volume cannot be set up; the message completes "MountVolume.SetUp failed for volume …"."""
-
-
 @dataclass(frozen=True, slots=True)
 class File:
     """One file of a volume."""
 
     data: bytes
     mode: int = 0o644
+    owner: int | None = None
 
 
 def service_account_volume(pod: Object) -> Object | None:
@@ -142,8 +141,20 @@ async def payload(
             wanted = source["serviceAccountToken"]
             seconds = int(wanted.get("expirationSeconds") or 3600)
             text = await token(str(wanted.get("audience") or ""), seconds)
-            out[str(wanted["path"])] = File(text.encode(), mode)
+            out[str(wanted["path"])] = _token_file(text.encode(), pod, mode)
+        else:
+            raise MountError(f"the embedded cluster has no projected sources of type {', '.join(source) or 'none'}")
     return out
+
+
+def _token_file(data: bytes, pod: Object, mode: int) -> File:
+    """A token is for one user or group where the Pod has one: upstream narrows its mode then."""
+    context = pod["spec"].get("securityContext") or {}
+    containers = [*(pod["spec"].get("containers") or ()), *(pod["spec"].get("initContainers") or ())]
+    users = {(c.get("securityContext") or {}).get("runAsUser", context.get("runAsUser")) for c in containers}
+    owner = users.pop() if len(users) == 1 else None
+    narrow = owner is not None or context.get("fsGroup") is not None
+    return File(data, 0o600 if narrow else mode, owner)
 
 
 def _inside(relative: str) -> str:
@@ -166,6 +177,8 @@ def write(directory: Path, files: dict[str, File]) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.data)
         path.chmod(file.mode)
+        if file.owner is not None:
+            os.chown(path, file.owner, -1)
     old = os.readlink(data) if data.is_symlink() else None
     fresh = directory / "..data_tmp"
     fresh.symlink_to(stamp.name)
@@ -195,32 +208,6 @@ def _link(directory: Path, names: set[str]) -> None:
             link.symlink_to(f"..data/{name}")
 
 
-def host_path(source: Object) -> Path:
-    """The directory or file of a hostPath volume, in the node's own tree. Raises MountError."""
-    wanted, kind = os.path.normpath(str(source["path"])), str(source.get("type") or "")
-    path = Path(wanted)
-    if kind == "DirectoryOrCreate" or (kind == "" and not path.exists()):
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MountError(f"mkdir {wanted}: {(error.strerror or str(error)).lower()}") from None
-    elif kind == "FileOrCreate":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(exist_ok=True)
-    checks = {
-        "Directory": path.is_dir,
-        "File": path.is_file,
-        "Socket": path.is_socket,
-        "CharDevice": path.is_char_device,
-    }
-    if kind in checks and not checks[kind]():
-        raise MountError(f"hostPath type check failed: {wanted} is not a {_KINDS[kind]}")
-    return path
-
-
-_KINDS = {"Directory": "directory", "File": "file", "Socket": "socket file", "CharDevice": "character device"}
-
-
 class PodVolumes:
     """The volumes of one Pod, below ``root`` (the node's /var/lib/kubelet/pods/UID)."""
 
@@ -232,6 +219,8 @@ class PodVolumes:
         if added is not None:
             self.volumes.append(added)
         self._paths: dict[str, Path] = {}
+        group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
+        self._group = None if group is None else int(group)
 
     def references(self) -> set[tuple[str, str]]:
         """The ConfigMaps and Secrets that any volume shows."""
@@ -244,17 +233,40 @@ class PodVolumes:
         name = str(volume["name"])
         files = await payload(volume, pod, sources, token, allocatable)
         if files is not None:
-            self._paths[name] = self._directory(name)
-            write(self._paths[name], files)
-        elif volume.get("hostPath"):
-            self._paths[name] = host_path(volume["hostPath"])
-        elif "emptyDir" in volume:
             path = self._paths[name] = self._directory(name)
-            path.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o777)
+            if write(path, files) and self._group is not None:
+                storage.give_to_group(path, self._group, read_only=True)
+        elif volume.get("hostPath"):
+            self._paths[name] = storage.host_path(volume["hostPath"])
+        elif "emptyDir" in volume:
+            self._empty_dir(name, volume["emptyDir"] or {}, allocatable)
         else:
             kinds = ", ".join(k for k in volume if k != "name")
             raise MountError(f"the embedded cluster has no volumes of type {kinds}")
+
+    def _empty_dir(self, name: str, source: Object, allocatable: dict[str, str]) -> None:
+        path = self._paths.get(name)
+        if path is not None:
+            return
+        path = self._directory(name)
+        if source.get("medium") == "Memory":
+            limit = source.get("sizeLimit") or allocatable.get("memory") or "0"
+            storage.make_memory(path, int(quantity.value(limit)))
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o777)
+        if self._group is not None:
+            storage.give_to_group(path, self._group, read_only=False)
+        self._paths[name] = path
+
+    def overflowing(self) -> str:
+        """Why the Pod is to be evicted: an emptyDir is larger than its limit; else an empty text."""
+        for volume in self.volumes:
+            limit = (volume.get("emptyDir") or {}).get("sizeLimit")
+            path = self._paths.get(str(volume["name"]))
+            if limit and path is not None and storage.used_bytes(path) > quantity.value(limit) > 0:
+                return f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
+        return ""
 
     def _directory(self, name: str) -> Path:
         return self._root / "volumes" / name
@@ -277,6 +289,9 @@ class PodVolumes:
 
     def remove(self) -> None:
         """Delete everything that belongs to the Pod on this node."""
+        for volume in self.volumes:
+            if (volume.get("emptyDir") or {}).get("medium") == "Memory":
+                storage.unmount(self._directory(str(volume["name"])))
         shutil.rmtree(self._root, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,20 @@ def _descriptors(pid: int | str) -> list[Path]:
         return []
 
 
+def _pin_pid_namespaces(pids: Iterable[int], which: set[str]) -> list[int]:
+    """Open each of these PID namespaces once, by the processes that are in them."""
+    pins: dict[str, int] = {}
+    for pid in pids:
+        path = f"/proc/{pid}/ns/pid"
+        try:
+            number = os.readlink(path)
+            if number in which and number not in pins:
+                pins[number] = os.open(path, os.O_RDONLY)
+        except OSError:
+            continue  # it has just ended
+    return list(pins.values())
+
+
 @dataclass(frozen=True)
 class Census:
     """Processes and namespaces of a running cluster, by the machine's numbers."""
@@ -157,6 +171,9 @@ class Census:
     api_server: int
     members: frozenset[tuple[int, str]]
     namespaces: frozenset[str]
+    # Open files of its PID namespaces, until `await_nothing` is through: as long as they are open, the kernel gives
+    # these numbers to nobody else. Not of the others: a network namespace held open keeps its cables.
+    pins: list[int] = field(default_factory=list, compare=False)
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> Census:
@@ -173,18 +190,38 @@ class Census:
         namespaces = set().union(*(namespaces_of(pid) for pid in members)) - namespaces_of("self")
         assert {"net", "mnt", "pid"} <= {n.split(":")[0] for n in namespaces}
         identified = frozenset((pid, table[pid][2]) for pid in members)
-        return cls(state["supervisor_pid"], init, agents, api_servers[0], identified, frozenset(namespaces))
+        pins = _pin_pid_namespaces(members, namespaces)
+        return cls(state["supervisor_pid"], init, agents, api_servers[0], identified, frozenset(namespaces), pins)
 
     def remains(self) -> list[str]:
         """What is left of it: its processes, and whoever is in one of its namespaces or mounts one."""
         left = []
         for pid, _, name, start in processes():
+            if pid == os.getpid():
+                continue  # we hold the pins
             if (pid, start) in self.members:
                 left.append(f"process {pid} {name}")
-            elif namespaces_of(pid) & self.namespaces:
+            elif namespaces_of(pid) & self.namespaces and not self._beside(pid):
                 left.append(f"process {pid} {name} in a namespace of the cluster")
         mounts = Path("/proc/self/mountinfo").read_text()
         return left + [f"mount of {n}" for n in self.namespaces if n in mounts]
+
+    def _beside(self, pid: int) -> bool:
+        """Whether a process belongs to a cluster beside this one.
+
+        The kernel gives the number of a namespace that is gone to the next one that is made, by whomever: what tells
+        them apart is the PID namespace of a process, or of an ancestor, that is neither this cluster's nor ours. The
+        numbers of this cluster's PID namespaces are pinned, so nobody else has them.
+        """
+        known = self.namespaces | {os.readlink("/proc/self/ns/pid")}
+        try:
+            while pid > 1:
+                if os.readlink(f"/proc/{pid}/ns/pid") not in known:
+                    return True
+                pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False  # it has just ended
+        return False
 
     def await_nothing(self) -> None:
         """Wait until nothing is left. Raises AssertionError naming what is."""
@@ -192,6 +229,9 @@ class Census:
             await_true(lambda: not self.remains(), "nothing of the cluster is left", 15)
         except AssertionError:
             raise AssertionError(self.remains()) from None
+        finally:
+            while self.pins:
+                os.close(self.pins.pop())
 
 
 def kill(pid: int) -> None:

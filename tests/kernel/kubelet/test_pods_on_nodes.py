@@ -4,70 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import yaml
-
-from podwalk.backends.base import Cluster, Completed
+from kubelet_bench import AGNHOST, BUSYBOX, Bench, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.cluster]
-
-AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
-BUSYBOX = "busybox:1.36"
-NAMESPACE = "kubelet-test"
-
-
-class Bench:
-    """A namespace of the cluster, and kubectl in it."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.nodes = [n.name for n in cluster.status().nodes if n.role == "worker"]
-
-    def run(self, *args: str, input: str | None = None) -> Completed:
-        return self.cluster.kubectl("-n", NAMESPACE, *args, input=input, timeout=60)
-
-    def kubectl(self, *args: str, input: str | None = None) -> str:
-        done = self.run(*args, input=input)
-        assert done.ok, done.stderr
-        return done.stdout
-
-    def pod(self, name: str, *containers: dict[str, Any], **spec: Any) -> None:
-        full = [{"name": f"c{i}" if i else "c", "image": BUSYBOX, **c} for i, c in enumerate(containers)]
-        spec = {"terminationGracePeriodSeconds": 1, **spec, "containers": full}
-        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
-
-    def apply(self, *objects: dict[str, Any]) -> None:
-        self.kubectl("create", "-f", "-", input=yaml.safe_dump_all(objects))
-
-    def ready(self, *names: str) -> None:
-        self.kubectl("wait", "--for=condition=Ready", "--timeout=30s", *(f"pod/{n}" for n in names))
-
-    def wait(self, name: str, path: str, value: str) -> None:
-        self.kubectl("wait", f"--for=jsonpath={{{path}}}={value}", "--timeout=30s", f"pod/{name}")
-
-    def on_node(self, *argv: str) -> str:
-        printed: str | bytes = self.cluster.node(self.nodes[0], argv).stdout
-        return printed.decode() if isinstance(printed, bytes) else printed
-
-    def status(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "-o", "json"))["status"]
-        return found
-
-    def events(self, name: str) -> dict[str, str]:
-        listed = json.loads(self.kubectl("get", "events", "-o", "json", f"--field-selector=involvedObject.name={name}"))
-        return {e["reason"]: e["message"] for e in listed["items"]}
-
-
-@pytest.fixture(scope="module")
-def bench(cluster: Cluster) -> Iterator[Bench]:
-    made = Bench(cluster)
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    made.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    yield made
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def test_files_environment_and_volumes(bench: Bench) -> None:
@@ -113,10 +54,10 @@ def test_files_environment_and_volumes(bench: Bench) -> None:
         f"http://{ip}",
         "files",
         "192.0.2.1\telsewhere",
-        f"search {NAMESPACE}.svc.cluster.local svc.cluster.local cluster.local",
+        f"search {bench.namespace}.svc.cluster.local svc.cluster.local cluster.local",
     ]
     token = bench.kubectl("exec", "files", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-    assert token == NAMESPACE
+    assert token == bench.namespace
     assert bench.run("exec", "files", "--", "sh", "-c", "echo x > /sec/y").returncode == 1
 
     bench.kubectl("patch", "configmap", "cm", "--type=merge", "-p", '{"data":{"app":"after"}}')
@@ -147,7 +88,11 @@ def test_input_reaches_the_running_process(bench: Bench) -> None:
     assert bench.kubectl("logs", "cat") == "hello\n"
 
 
-def test_exec_streams_and_exit_codes(bench: Bench) -> None:
+@pytest.mark.parametrize("websockets", ["true", "false"])
+def test_exec_streams_and_exit_codes(bench: Bench, monkeypatch: pytest.MonkeyPatch, websockets: str) -> None:
+    """Over WebSocket, and over SPDY as older clients."""
+    monkeypatch.setenv("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", websockets)
+    bench.kubectl("delete", "pod", "exec", "--ignore-not-found", "--now")
     bench.pod("exec", {"command": ["sleep", "1000"]})
     bench.ready("exec")
     done = bench.run("exec", "exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
@@ -255,13 +200,13 @@ def test_the_end_is_orderly(bench: Bench) -> None:
         volumes=[{"name": "shared", "hostPath": {"path": "/tmp/ends", "type": "DirectoryOrCreate"}}],
     )
     bench.ready("ends")
+    uid = json.loads(bench.kubectl("get", "pod", "ends", "-o", "json"))["metadata"]["uid"]
     began = time.monotonic()
     bench.kubectl("delete", "pod", "ends")
     assert 0.3 <= time.monotonic() - began < 10
     assert bench.on_node("cat", "/tmp/ends/log") == "hook\nterm\n"
-    kept = bench.on_node("ls", "/var/lib/kubelet/pods").split()
-    alive = json.loads(bench.cluster.kubectl("get", "pods", "-A", "-o", "json").stdout)["items"]
-    assert set(kept) <= {p["metadata"]["uid"] for p in alive}
+    # The API's object goes first, the directory a moment later.
+    assert until(lambda: uid not in bench.on_node("ls", "/var/lib/kubelet/pods").split())
 
 
 def test_an_ephemeral_container_sees_the_pods_network(bench: Bench) -> None:
@@ -281,3 +226,21 @@ def test_a_deleted_mirror_pod_comes_back(bench: Bench) -> None:
     assert waited.ok
     assert bench.cluster.kubectl(*read).stdout not in ("", before)
     assert bench.cluster.kubectl("-n", "kube-system", "logs", name).stdout
+
+
+def test_the_kubelet_corrects_what_others_said_of_its_node_and_pods(bench: Bench) -> None:
+    """As the node controller does for a node that it did not hear of: Ready comes back without a restart."""
+    node = bench.nodes[1]
+    bench.pod("steady", {"command": ["sleep", "1000"]}, nodeName=node)
+    bench.ready("steady")
+    unknown = {"status": {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}}
+    patch = ("--subresource=status", "--type=strategic", "-p")
+    bench.kubectl("patch", "node", node, *patch, json.dumps(unknown))
+    bench.kubectl("wait", "--for=condition=Ready", "--timeout=8s", f"node/{node}")
+    # Later than the node: the node controller takes the Pods' Ready away when it sees the node.
+    taken = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    bench.kubectl("patch", "pod", "steady", *patch, json.dumps(taken))
+    bench.kubectl("wait", "--for=condition=Ready", "--timeout=8s", "pod/steady")
+    assert bench.status("steady")["containerStatuses"][0]["restartCount"] == 0
+    mirror = ("-n", "kube-system", "wait", "--for=condition=Ready", "--timeout=8s", f"pod/kube-proxy-{node}")
+    assert bench.cluster.kubectl(*mirror, timeout=20).ok

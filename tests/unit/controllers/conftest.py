@@ -9,12 +9,17 @@ from controllers_fake import FakeClient
 
 from podwalk.controllers import manager
 
+# Nobody renews leases here, so a node may be silent for long.
+_SILENCE_SECONDS = 3600.0
+
 
 @pytest.fixture
 async def fake(caplog: pytest.LogCaptureFixture) -> AsyncIterator[FakeClient]:
     """A fake API server with all loops running on it."""
     client, ready = FakeClient(), asyncio.Event()
-    config = manager.ManagerConfig(ca_cert="PEM", node_monitor_grace_period=0.3)
+    config = manager.ManagerConfig(
+        ca_cert="PEM", node_monitor_grace_period=_SILENCE_SECONDS, job_pod_failure_backoff=0.01, node_quarantine=0.05
+    )
     task = asyncio.create_task(manager.run(client, config=config, on_ready=ready.set))
     try:
         async with asyncio.timeout(5):

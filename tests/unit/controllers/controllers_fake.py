@@ -7,6 +7,8 @@ import copy
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from objects import node
+
 from podwalk.api import errors, meta, resources
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
@@ -16,12 +18,15 @@ from podwalk.client.rest import Client
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
+    """RFC 7386, and the one directive of strategic patches that loops send."""
     if not isinstance(patch, dict):
         return patch
     out = dict(target) if isinstance(target, dict) else {}
     for k, v in patch.items():
-        if v is None:
+        if k.startswith("$deleteFromPrimitiveList/"):
+            field = k.partition("/")[2]
+            out[field] = [one for one in out.get(field) or () if one not in v]
+        elif v is None:
             out.pop(k, None)
         else:
             out[k] = merge(out.get(k), v)
@@ -153,14 +158,15 @@ class FakeClient(Client):
             new = {**copy.deepcopy(old), "status": new.get("status", {})}
         elif "status" in old:
             new["status"] = copy.deepcopy(old["status"])
-        for field in ("uid", "creationTimestamp", "deletionTimestamp", "generation"):
+        for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
             if field in old["metadata"]:
                 new["metadata"][field] = old["metadata"][field]
         if new == old:
             return copy.deepcopy(old)
         if new.get("spec") != old.get("spec"):
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
-        done = meta.is_deleting(new) and not new["metadata"].get("finalizers") and resource.kind != "Pod"
+        done = meta.is_deleting(new) and not new["metadata"].get("finalizers")
+        done = done and not new["metadata"].get("deletionGracePeriodSeconds")
         if done and resource.kind == "Namespace":
             done = not new["spec"].get("finalizers")
         stored = self._store(resource, new, "MODIFIED")
@@ -208,12 +214,14 @@ class FakeClient(Client):
         extra = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation or "")
         if extra and extra not in finalizers:
             finalizers.append(extra)
-        graceful = resource.kind == "Pod" and old["spec"].get("nodeName") and grace_period != 0
+        ended = (old.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        graceful = resource.kind == "Pod" and old["spec"].get("nodeName") and grace_period != 0 and not ended
         if not finalizers and not graceful and resource.kind != "Namespace":
             return self._remove(resource, old)
         if finalizers:
             old["metadata"]["finalizers"] = finalizers
         old["metadata"].setdefault("deletionTimestamp", meta.now())
+        old["metadata"]["deletionGracePeriodSeconds"] = 30 if graceful else 0
         return self._store(resource, old, "MODIFIED")
 
     async def post(
@@ -279,3 +287,36 @@ class FakeClient(Client):
 
 def _resource(kind: str | Resource) -> Resource:
     return kind if isinstance(kind, Resource) else resources.by_kind(kind)
+
+
+async def make_nodes(fake: FakeClient, *names: str) -> None:
+    """Nodes that have joined."""
+    for name in names:
+        await fake.create(node(name))
+    await fake.until(lambda: all(n["spec"].get("podCIDR") for n in fake.all("Node")))
+
+
+def active(fake: FakeClient) -> list[Object]:
+    """The Pods that nobody has deleted yet."""
+    return [p for p in fake.all("Pod") if not meta.is_deleting(p)]
+
+
+async def play_kubelet(fake: FakeClient, done: object) -> None:
+    """Make every bound Pod ready and confirm every deletion until ``done`` holds."""
+    count = 0
+
+    async def step() -> None:
+        nonlocal count
+        for one in fake.all("Pod"):
+            if meta.is_deleting(one):
+                await fake.pod_is_gone(one)
+            elif one["spec"].get("nodeName") and not meta.condition_is_true(one, "Ready"):
+                count += 1
+                await fake.pod_is_ready(one, f"10.244.0.{count}")
+
+    assert callable(done)
+    while not done():
+        await step()
+        seen = fake.version
+        if not done():
+            await fake.until(lambda seen=seen: fake.version != seen or done())

@@ -241,3 +241,11 @@ def test_endpoints_leave_terminating_pods_out() -> None:
     one = backend("p1", "10.244.0.5")
     one["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert endpoints.desired_subsets(service(), [one]) == []
+
+
+def test_slices_of_an_older_service_of_the_same_name_go() -> None:
+    before = stored(plan(service(), [backend("p1", "10.244.0.5")]))
+    young = service()
+    young["metadata"]["uid"] = "another"
+    changes = plan(young, [backend("p1", "10.244.0.5")], before)
+    assert ([meta.name(s) for s in changes.delete], len(changes.create), changes.update) == (["web-0"], 1, [])

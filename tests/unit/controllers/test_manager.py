@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from controllers_fake import FakeClient
+from controllers_fake import FakeClient, active, make_nodes, play_kubelet
 from objects import deployment, node, pod, service
 
 from podwalk.api import errors, meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
-
-
-async def _nodes(fake: FakeClient, *names: str) -> None:
-    for name in names:
-        await fake.create(node(name))
-    await fake.until(lambda: all(n["spec"].get("podCIDR") for n in fake.all("Node")))
-
-
-def _active(fake: FakeClient) -> list[Object]:
-    return [p for p in fake.all("Pod") if not meta.is_deleting(p)]
-
-
-async def _play_kubelet(fake: FakeClient, done: object) -> None:
-    """Make every bound Pod ready and confirm every deletion until ``done`` holds."""
-    count = 0
-
-    async def step() -> None:
-        nonlocal count
-        for one in fake.all("Pod"):
-            if meta.is_deleting(one):
-                await fake.pod_is_gone(one)
-            elif one["spec"].get("nodeName") and not meta.condition_is_true(one, "Ready"):
-                count += 1
-                await fake.pod_is_ready(one, f"10.244.0.{count}")
-
-    assert callable(done)
-    while not done():
-        await step()
-        seen = fake.version
-        if not done():
-            await fake.until(lambda seen=seen: fake.version != seen or done())
+from podwalk.controllers.node_lifecycle import NodeLifecycleController
 
 
 def _status(fake: FakeClient, name: str = "web") -> Object:
@@ -87,14 +55,12 @@ async def test_a_range_that_a_node_brings_along_is_not_given_away(fake: FakeClie
 
 
 async def test_a_deployment_becomes_bound_pods_and_endpoints(fake: FakeClient) -> None:
-    await _nodes(fake, "a", "b", "c")
+    await make_nodes(fake, "a", "b", "c")
     await fake.create(service())
-    started = time.perf_counter()
     await fake.create(deployment())
     await fake.until(lambda: sum(bool(p["spec"].get("nodeName")) for p in fake.all("Pod")) == 3)
-    assert time.perf_counter() - started < 1
     assert sorted(p["spec"]["nodeName"] for p in fake.all("Pod")) == ["a", "b", "c"]
-    await _play_kubelet(fake, lambda: _reasons(fake).get("Progressing") == "NewReplicaSetAvailable")
+    await play_kubelet(fake, lambda: _reasons(fake).get("Progressing") == "NewReplicaSetAvailable")
     assert _reasons(fake) == {"Available": "MinimumReplicasAvailable", "Progressing": "NewReplicaSetAvailable"}
     counts = {k: v for k, v in _status(fake).items() if k != "conditions"}
     assert counts == {
@@ -121,25 +87,25 @@ async def test_a_deployment_becomes_bound_pods_and_endpoints(fake: FakeClient) -
 
 
 async def test_never_more_pods_than_asked_for(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     await fake.create(deployment(replicas=20))
     await fake.until(lambda: len(fake.all("Pod")) >= 20)
     await fake.quiet()
     assert len(fake.all("Pod")) == 20
     await fake.patch("Deployment", "web", {"spec": {"replicas": 7}}, "default")
-    await fake.until(lambda: len(_active(fake)) == 7)
+    await fake.until(lambda: len(active(fake)) == 7)
     await fake.quiet()
-    assert len(_active(fake)) == 7
+    assert len(active(fake)) == 7
     events = [e["message"] for e in fake.all("Event") if e["reason"] == "ScalingReplicaSet"]
     assert any(m.endswith("from 0 to 20") and m.startswith("Scaled up replica set web-") for m in events)
     assert any(m.endswith("from 20 to 7") and m.startswith("Scaled down replica set web-") for m in events)
 
 
 async def test_a_rollout_and_its_undo(fake: FakeClient) -> None:
-    await _nodes(fake, "a", "b")
+    await make_nodes(fake, "a", "b")
     await fake.create(deployment())
     done = lambda: _reasons(fake).get("Progressing") == "NewReplicaSetAvailable"  # noqa: E731
-    await _play_kubelet(fake, done)
+    await play_kubelet(fake, done)
     await fake.quiet()
     first = fake.all("ReplicaSet")[0]
     image = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "nginx:2"}]}}}}
@@ -151,7 +117,7 @@ async def test_a_rollout_and_its_undo(fake: FakeClient) -> None:
         status = _status(fake)
         return status.get("observedGeneration") == 2 and status.get("replicas") == status.get("updatedReplicas") == 3
 
-    await _play_kubelet(fake, rolled)
+    await play_kubelet(fake, rolled)
     assert min(least) >= 3, "maxUnavailable of 25% of 3 is 0"
     revisions = {meta.name(r): meta.annotations(r)["deployment.kubernetes.io/revision"] for r in fake.all("ReplicaSet")}
     assert revisions.pop(meta.name(first)) == "1"
@@ -159,7 +125,7 @@ async def test_a_rollout_and_its_undo(fake: FakeClient) -> None:
     # kubectl rollout undo writes the template of the old ReplicaSet back.
     await fake.patch("Deployment", "web", {"spec": {"template": deployment()["spec"]["template"]}}, "default")
     key = meta.key(first)
-    await _play_kubelet(fake, lambda: fake.find("ReplicaSet", key)["status"].get("availableReplicas") == 3)
+    await play_kubelet(fake, lambda: fake.find("ReplicaSet", key)["status"].get("availableReplicas") == 3)
     annotations = meta.annotations(fake.find("ReplicaSet", key))
     assert annotations["deployment.kubernetes.io/revision"] == "3"
     assert annotations["deployment.kubernetes.io/revision-history"] == "1"
@@ -170,22 +136,22 @@ async def test_a_rollout_and_its_undo(fake: FakeClient) -> None:
 
 
 async def test_recreate_waits_for_the_old_pods_to_go(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     await fake.create(deployment(replicas=2, strategy={"type": "Recreate"}))
-    await _play_kubelet(fake, lambda: _reasons(fake).get("Progressing") == "NewReplicaSetAvailable")
+    await play_kubelet(fake, lambda: _reasons(fake).get("Progressing") == "NewReplicaSetAvailable")
     image = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "nginx:2"}]}}}}
     await fake.patch("Deployment", "web", image, "default")
-    await fake.until(lambda: not _active(fake))
+    await fake.until(lambda: not active(fake))
     await fake.quiet()
     assert len(fake.all("Pod")) == 2, "nothing new while the old ones are terminating"
     for one in fake.all("Pod"):
         await fake.pod_is_gone(one)
-    await fake.until(lambda: len(_active(fake)) == 2)
-    assert {p["spec"]["containers"][0]["image"] for p in _active(fake)} == {"nginx:2"}
+    await fake.until(lambda: len(active(fake)) == 2)
+    assert {p["spec"]["containers"][0]["image"] for p in active(fake)} == {"nginx:2"}
 
 
 async def test_a_released_pod_is_replaced_and_an_orphan_adopted(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     await fake.create(deployment(replicas=1))
     await fake.until(lambda: len(fake.all("Pod")) == 1)
     pod = fake.all("Pod")[0]
@@ -194,27 +160,27 @@ async def test_a_released_pod_is_replaced_and_an_orphan_adopted(fake: FakeClient
     await fake.until(lambda: meta.controller_of(fake.find("Pod", meta.key(pod))) is None)
     await fake.quiet()
     await fake.patch("Pod", meta.name(pod), {"metadata": {"labels": {"app": "web"}}}, "default")
-    await fake.until(lambda: len(_active(fake)) == 1)
+    await fake.until(lambda: len(active(fake)) == 1)
 
 
 async def test_deleting_a_deployment_takes_everything_with_it(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     await fake.create(service())
     await fake.create(deployment())
     await fake.until(lambda: len(fake.all("Pod")) == 3)
     await fake.delete("Deployment", "web", "default", propagation="Background")
-    await fake.until(lambda: not _active(fake) and not fake.all("ReplicaSet"))
+    await fake.until(lambda: not active(fake) and not fake.all("ReplicaSet"))
     await fake.delete("Service", "web", "default")
     await fake.until(lambda: [meta.name(s) for s in fake.all("EndpointSlice")] == ["kubernetes"])
     await fake.until(lambda: [meta.name(s) for s in fake.all("Endpoints")] == ["kubernetes"])
 
 
 async def test_foreground_deletion_waits_for_the_pods(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     await fake.create(deployment(replicas=2))
     await fake.until(lambda: sum(bool(p["spec"].get("nodeName")) for p in fake.all("Pod")) == 2)
     await fake.delete("Deployment", "web", "default", propagation="Foreground")
-    await fake.until(lambda: not _active(fake))
+    await fake.until(lambda: not active(fake))
     await fake.quiet()
     assert fake.find("Deployment", "default/web"), "its Pods are still terminating"
     for one in fake.all("Pod"):
@@ -223,7 +189,7 @@ async def test_foreground_deletion_waits_for_the_pods(fake: FakeClient) -> None:
 
 
 async def test_orphaning_leaves_the_dependents(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     await fake.create(deployment(replicas=1))
     await fake.until(lambda: len(fake.all("Pod")) == 1)
     await fake.quiet()
@@ -231,11 +197,11 @@ async def test_orphaning_leaves_the_dependents(fake: FakeClient) -> None:
     await fake.until(lambda: not fake.find("Deployment", "default/web"))
     await fake.quiet()
     assert [meta.controller_of(r) for r in fake.all("ReplicaSet")] == [None]
-    assert len(_active(fake)) == 1
+    assert len(active(fake)) == 1
 
 
 async def test_a_pod_that_fits_nowhere_is_explained_and_tried_again(fake: FakeClient) -> None:
-    await _nodes(fake, "a", "b")
+    await make_nodes(fake, "a", "b")
     await fake.create(deployment(replicas=1, template=_template(nodeSelector={"disk": "ssd"})))
     await fake.until(lambda: any(e["reason"] == "FailedScheduling" for e in fake.all("Event")))
     message = (
@@ -256,21 +222,19 @@ def _template(**spec: object) -> Object:
     return {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": containers, **spec}}
 
 
-async def test_a_daemonset_follows_the_nodes(fake: FakeClient) -> None:
-    await _nodes(fake, "a", "b")
+async def test_a_daemonset_follows_themake_nodes(fake: FakeClient) -> None:
+    await make_nodes(fake, "a", "b")
     spec = {"selector": {"matchLabels": {"app": "web"}}, "template": _template()}
     metadata = {"name": "ds", "namespace": "default"}
     await fake.create({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec})
     await fake.until(lambda: sorted(p["spec"].get("nodeName", "") for p in fake.all("Pod")) == ["a", "b"])
     await fake.create(node("c"))
     await fake.until(lambda: sorted(p["spec"].get("nodeName", "") for p in fake.all("Pod")) == ["a", "b", "c"])
-    await _play_kubelet(
-        fake, lambda: fake.find("DaemonSet", "default/ds").get("status", {}).get("numberAvailable") == 3
-    )
+    await play_kubelet(fake, lambda: fake.find("DaemonSet", "default/ds").get("status", {}).get("numberAvailable") == 3)
 
 
 async def test_a_namespace_is_emptied_before_it_goes(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     await fake.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
     await fake.until(lambda: fake.find("ServiceAccount", "shop/default"))
     web = deployment(replicas=1)
@@ -300,11 +264,31 @@ def _ns_reasons(fake: FakeClient) -> dict[str, str]:
     return {c["type"]: c["reason"] for c in status.get("conditions") or ()}
 
 
-async def test_a_silent_node_is_marked_and_its_pods_leave_the_service(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+class Time:
+    """The time by which nodes are found silent: it passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    async def passes(self, fake: FakeClient, seconds: float) -> None:
+        """Let it pass, and have node a looked at."""
+        self.now += seconds
+        await fake.patch("Node", "a", {"metadata": {"labels": {"now": str(self.now)}}})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    made = Time()
+    monkeypatch.setattr(NodeLifecycleController, "now", lambda self: made.now)
+    return made
+
+
+async def test_a_silent_node_is_marked_and_its_pods_leave_the_service(clock: Time, fake: FakeClient) -> None:
+    await make_nodes(fake, "a")
     await fake.create(service())
     await fake.create(deployment(replicas=1))
-    await _play_kubelet(fake, lambda: _status(fake).get("availableReplicas") == 1)
+    await play_kubelet(fake, lambda: _status(fake).get("availableReplicas") == 1)
+    await clock.passes(fake, 3601)
     await fake.until(lambda: meta.condition(fake.find("Node", "a"), "Ready")["status"] == "Unknown")
     ready = meta.condition(fake.find("Node", "a"), "Ready")
     assert (ready["reason"], ready["message"]) == ("NodeStatusUnknown", "Kubelet stopped posting node status.")
@@ -319,8 +303,8 @@ async def test_a_silent_node_is_marked_and_its_pods_leave_the_service(fake: Fake
     assert any(e["message"].startswith("Marking for deletion Pod default/web-") for e in fake.all("Event"))
 
 
-async def test_the_pods_of_a_silent_node_stop_being_endpoints(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+async def test_the_pods_of_a_silent_node_stop_being_endpoints(clock: Time, fake: FakeClient) -> None:
+    await make_nodes(fake, "a")
     await fake.create(service())
     stays = [{"operator": "Exists"}]
     one = await fake.create(pod("web", {"app": "web"}, nodeName="a", tolerations=stays))
@@ -331,13 +315,14 @@ async def test_the_pods_of_a_silent_node_stop_being_endpoints(fake: FakeClient) 
         return next((e["conditions"] for s in found for e in s["endpoints"] or ()), {})
 
     await fake.until(lambda: conditions().get("ready"))
+    await clock.passes(fake, 3601)
     await fake.until(lambda: conditions() == {"ready": False, "serving": False, "terminating": False})
     assert not meta.is_deleting(fake.find("Pod", "default/web"))
     assert "Node a status is now: NodeNotReady" in [e["message"] for e in fake.all("Event")]
 
 
-async def test_a_node_that_renews_its_lease_stays_ready(fake: FakeClient) -> None:
-    await _nodes(fake, "a")
+async def test_a_node_that_renews_its_lease_stays_ready(clock: Time, fake: FakeClient) -> None:
+    await make_nodes(fake, "a")
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -345,16 +330,20 @@ async def test_a_node_that_renews_its_lease_stays_ready(fake: FakeClient) -> Non
         "spec": {"renewTime": "0"},
     }
     await fake.create(lease)
-    for beat in range(1, 7):
-        await fake.quiet(0.1)
+    for beat in range(1, 8):
+        await clock.passes(fake, 1000)
+        await fake.quiet()
         await fake.patch("Lease", "a", {"spec": {"renewTime": str(beat)}}, "kube-node-lease")
+        await fake.quiet()
     assert meta.condition(fake.find("Node", "a"), "Ready")["status"] == "True"
+    await clock.passes(fake, 3601)
+    await fake.until(lambda: meta.condition(fake.find("Node", "a"), "Ready")["status"] == "Unknown")
 
 
 async def test_a_create_that_is_refused_is_reported_and_tried_again(
     fake: FakeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     refused = errors.forbidden("pods", "", "exceeded quota: three")
 
     def refuse(method: str, kind: str, key: str) -> ApiError | None:
@@ -371,8 +360,30 @@ async def test_a_create_that_is_refused_is_reported_and_tried_again(
     caplog.clear()  # the refusals were logged as warnings
 
 
-async def test_a_pod_of_a_node_that_never_was_is_removed(fake: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwalk.controllers.podgc.QUARANTINE_SECONDS", 0.05)
+async def test_refusals_that_read_differently_are_one_condition(
+    fake: FakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = 0
+
+    def refuse(method: str, kind: str, key: str) -> ApiError | None:
+        nonlocal tries
+        if (method, kind) != ("create", "Pod"):
+            return None
+        tries += 1
+        return errors.forbidden("pods", f"web-{tries}", "exceeded quota")
+
+    fake.fail = refuse
+    await fake.create(deployment(replicas=1))
+    await fake.until(lambda: tries >= 6)
+    written = [o for _, _, kind, o in fake.history if kind == "ReplicaSet"]
+    messages = {c["message"] for o in written for c in (o.get("status") or {}).get("conditions") or ()}
+    # A new message each time would be a new status each time, and that a reason to try again at once.
+    assert len(messages) == 1
+    fake.fail = lambda method, kind, key: None
+    caplog.clear()  # the refusals were logged as warnings
+
+
+async def test_a_pod_of_a_node_that_never_was_is_removed(fake: FakeClient) -> None:
     lost = pod("lost", nodeName="gone")
     await fake.create(lost)
     await fake.until(lambda: not fake.find("Pod", "default/lost"))
@@ -411,7 +422,7 @@ async def test_one_of_two_owners_is_enough(fake: FakeClient) -> None:
 
 async def test_an_eviction_is_called_off_when_the_taint_goes(fake: FakeClient) -> None:
     taint = {"key": "maintenance", "effect": "NoExecute", "timeAdded": meta.now()}
-    await _nodes(fake, "a")
+    await make_nodes(fake, "a")
     patient = [{"key": "maintenance", "operator": "Exists", "tolerationSeconds": 300}]
     await fake.create(pod("patient", nodeName="a", tolerations=patient))
     await fake.create(pod("hasty", nodeName="a"))

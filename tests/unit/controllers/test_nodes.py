@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from objects import node, pod, running
 
+from podwalk.api import meta
 from podwalk.api.meta import Object
 from podwalk.controllers import daemonset_plan, namespace, node_plan
 from podwalk.controllers.node_ipam import CidrSet
@@ -74,9 +75,9 @@ def test_when_a_taint_drives_a_pod_away(tolerations: list[Object], expected: dat
 def test_ranges_in_order_and_back() -> None:
     cidrs = CidrSet("10.244.0.0/22", 24)
     cidrs.occupy("10.244.1.0/24")
-    assert [cidrs.allocate() for _ in range(4)] == ["10.244.0.0/24", "10.244.2.0/24", "10.244.3.0/24", None]
+    assert [cidrs.allocate("any") for _ in range(4)] == ["10.244.0.0/24", "10.244.2.0/24", "10.244.3.0/24", None]
     cidrs.release("10.244.2.0/24")
-    assert cidrs.allocate() == "10.244.2.0/24"
+    assert cidrs.allocate("any") == "10.244.2.0/24"
 
 
 def daemonset(**spec: object) -> Object:
@@ -90,10 +91,28 @@ def daemonset(**spec: object) -> Object:
 
 
 def daemon(ds: Object, host: str, name: str, ready: bool = True) -> Object:
-    one = daemonset_plan.pod_for(ds, host)
+    one = daemonset_plan.pod_for(ds, host, daemonset_plan.template_hash(ds))
     one["metadata"].update(name=name, uid=name)
     one["spec"]["nodeName"] = host
     return running(one, "10.244.0.5", ready)
+
+
+def daemon_plan(ds: Object, nodes: list[Object], pods: list[Object]) -> daemonset_plan.Actions:
+    return daemonset_plan.plan(ds, nodes, pods, daemonset_plan.template_hash(ds))
+
+
+def test_nodes_that_start_together_have_their_ranges_in_the_clusters_order() -> None:
+    cidrs = CidrSet("10.244.0.0/22", 24, ["one", "two"])
+    assert cidrs.allocate("two") == "10.244.1.0/24"
+    assert cidrs.allocate("later") == "10.244.2.0/24"
+    assert cidrs.allocate("one") == "10.244.0.0/24"
+    cidrs.release("10.244.1.0/24")
+    # Who comes back is like any other: what was returned is given out last.
+    assert [cidrs.allocate("two"), cidrs.allocate("two"), cidrs.allocate("x")] == [
+        "10.244.3.0/24",
+        "10.244.1.0/24",
+        None,
+    ]
 
 
 def test_a_daemon_on_every_node_that_it_tolerates() -> None:
@@ -104,7 +123,7 @@ def test_a_daemon_on_every_node_that_it_tolerates() -> None:
         node("control-plane", taints=[{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]),
         node("lost", taints=[NO_EXECUTE]),
     ]
-    assert daemonset_plan.plan(daemonset(), nodes, []).create == ["a", "cordoned", "lost"]
+    assert daemon_plan(daemonset(), nodes, []).create == ["a", "cordoned", "lost"]
 
 
 def test_daemons_too_many_ended_or_misplaced_go() -> None:
@@ -112,9 +131,9 @@ def test_daemons_too_many_ended_or_misplaced_go() -> None:
     other["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
     ended = {**daemon(ds, "b", "ended"), "status": {"phase": "Failed"}}
     pods = [daemon(ds, "a", "first"), daemon(ds, "a", "second"), ended]
-    actions = daemonset_plan.plan(ds, [node("a"), node("b")], pods)
+    actions = daemon_plan(ds, [node("a"), node("b")], pods)
     assert sorted(p["metadata"]["name"] for p in actions.delete) == ["ended", "second"]
-    actions = daemonset_plan.plan(other, [node("a")], [daemon(ds, "a", "first")])
+    actions = daemon_plan(other, [node("a")], [daemon(ds, "a", "first")])
     assert [p["metadata"]["name"] for p in actions.delete] == ["first"]
     assert actions.misscheduled == 1
 
@@ -124,12 +143,31 @@ def test_a_rolling_update_takes_one_at_a_time() -> None:
     new["spec"]["template"]["spec"]["containers"][0]["image"] = "new"
     pods = [daemon(old, "a", "p1"), daemon(old, "b", "p2")]
     hosts = [node("a"), node("b")]
-    assert len(daemonset_plan.plan(new, hosts, pods).delete) == 1
+    assert len(daemon_plan(new, hosts, pods).delete) == 1
     # One is down already; taking the other too would be two.
     pods = [daemon(new, "a", "p1", ready=False), daemon(old, "b", "p2")]
-    assert daemonset_plan.plan(new, hosts, pods).delete == []
+    assert daemon_plan(new, hosts, pods).delete == []
     new["spec"]["updateStrategy"] = {"type": "OnDelete"}
-    assert daemonset_plan.plan(new, hosts, [daemon(old, "a", "p1"), daemon(old, "b", "p2")]).delete == []
+    assert daemon_plan(new, hosts, [daemon(old, "a", "p1"), daemon(old, "b", "p2")]).delete == []
+
+
+def test_a_surge_starts_the_new_one_first_and_takes_the_old_one_once_it_is_available() -> None:
+    old = daemonset()
+    new = daemonset(updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = "new"
+    hosts, pods = [node("a"), node("b")], [daemon(old, "a", "p1"), daemon(old, "b", "p2")]
+    actions = daemon_plan(new, hosts, pods)
+    assert (len(actions.create), actions.delete) == (1, [])
+    started = daemon(new, "a", "p3", ready=False)
+    actions = daemon_plan(new, hosts, [*pods, started])
+    assert (actions.create, actions.delete) == ([], [])
+    actions = daemon_plan(new, hosts, [*pods, daemon(new, "a", "p3")])
+    assert (actions.create, [meta.name(p) for p in actions.delete]) == ([], ["p1"])
+    # Old ones that do not work are no reason to wait, however many they are.
+    broken = [daemon(old, "a", "p1", ready=False), daemon(old, "b", "p2", ready=False)]
+    assert daemon_plan(new, hosts, broken).create == ["a", "b"]
+    actions = daemon_plan(new, hosts, [daemon(old, "a", "p1", ready=False), daemon(old, "b", "p2")])
+    assert actions.create == ["a"]
 
 
 def test_the_conditions_of_a_namespace_that_will_not_go() -> None:

@@ -14,6 +14,7 @@ from objects import deployment, node, service
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
+from podwalk.api.resources import Resource
 from podwalk.apiserver import server
 from podwalk.client.informer import InformerFactory
 from podwalk.client.rest import Client, ClientConfig
@@ -30,6 +31,10 @@ class Watched:
         self._changed = asyncio.Event()
         for kind in ("Pod", "Node", "Deployment", "ReplicaSet", "EndpointSlice", "Endpoints", "Namespace", "Event"):
             self.factory.informer(kind).on_change(lambda old, new: self._changed.set())
+
+    def touch(self) -> None:
+        """Something that a test waits for has changed."""
+        self._changed.set()
 
     def all(self, kind: str, namespace: str = "default") -> list[Object]:
         found = self.factory.informer(kind).all()
@@ -153,3 +158,48 @@ async def test_a_namespace_goes_with_what_is_in_it(cluster: Watched) -> None:
     await cluster.client.delete("Namespace", "shop")
     await cluster.until(lambda: "shop" not in {meta.name(n) for n in cluster.all("Namespace")})
     assert cluster.all("Deployment", "shop") == []
+
+
+def _definition() -> Object:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "boats.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"kind": "Boat", "plural": "boats", "singular": "boat"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+async def test_custom_objects_go_with_their_owners_and_their_namespace(cluster: Watched) -> None:
+    client, boats = cluster.client, Resource("example.com", "v1", "Boat", "boats", "boat")
+
+    async def boat(namespace: str, name: str, **metadata: Any) -> Object:
+        body = {"apiVersion": "example.com/v1", "kind": "Boat", "metadata": {"name": name, **metadata}}
+        return await client.request("POST", boats.path(namespace), body=body)
+
+    await client.create(_definition())
+    definitions = cluster.factory.informer("CustomResourceDefinition")
+    definitions.on_change(lambda old, new: cluster.touch())
+    await cluster.until(lambda: any(meta.condition_is_true(d, "Established") for d in definitions.all()))
+    afloat = cluster.factory.informer(boats)
+    afloat.on_change(lambda old, new: cluster.touch())
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "harbour", "namespace": "default"}}
+    harbour = {"apiVersion": "v1", "kind": "ConfigMap", **await client.create(config)}
+    mother = await boat("default", "mother", ownerReferences=[meta.owner_reference(harbour)])
+    await boat("default", "tender", ownerReferences=[meta.owner_reference(mother)])
+    await boat("default", "free")
+    await client.delete("ConfigMap", "harbour", "default")
+
+    await cluster.until(lambda: {meta.key(o) for o in afloat.all()} == {"default/free"})
+    await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "port"}})
+    await boat("port", "moored")
+    await client.delete("Namespace", "port")
+    await cluster.until(lambda: "port" not in {meta.name(n) for n in cluster.all("Namespace")})
+    await cluster.until(lambda: {meta.key(o) for o in afloat.all()} == {"default/free"})
+    await client.delete("CustomResourceDefinition", "boats.example.com")
+    await cluster.until(lambda: not any(meta.name(d) == "boats.example.com" for d in definitions.all()))

@@ -7,8 +7,8 @@ from objects import pod, running
 
 from podwalk.api import meta
 from podwalk.api.meta import Object
+from podwalk.controllers import history, replicaset_plan, template_hash
 from podwalk.controllers import pods as podutil
-from podwalk.controllers import replicaset_plan
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -62,19 +62,6 @@ def owned(one: Object, uid: str = "uid-rs", **labels: str) -> Object:
     return {**one, "metadata": {**one["metadata"], "ownerReferences": refs, "labels": {"app": "web", **labels}}}
 
 
-def test_claims() -> None:
-    ours, lost = owned(on("ours")), owned(on("lost"), app="other")
-    orphan = on("orphan", labels={"app": "web"})
-    ended = {**on("ended", labels={"app": "web"}), "status": {"phase": "Failed"}}
-    theirs = owned(on("theirs"), uid="somebody")
-    claim = replicaset_plan.claim(rs(), [ours, lost, orphan, ended, theirs, on("stranger")])
-    assert (claim.owned, claim.adopt, claim.release) == ([ours], [orphan], [lost])
-    dying = rs()
-    dying["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    claim = replicaset_plan.claim(dying, [ours, orphan])
-    assert (claim.owned, claim.adopt, claim.release) == ([ours], [], [])
-
-
 def test_status_counts() -> None:
     leaving = owned(on("p4", deletionTimestamp="2026-01-01T00:00:00Z"))
     pods = [owned(on("p1")), owned(on("p2", since="2026-01-01T23:59:55Z")), owned(on("p3", ready=False)), leaving]
@@ -104,3 +91,50 @@ def test_a_template_hash_is_stable_and_salted() -> None:
     assert podutil.template_hash(one) == podutil.template_hash(same)
     assert podutil.template_hash(one) != podutil.template_hash(one, 1)
     assert set(podutil.template_hash(one)) <= set("bcdfghjklmnpqrstvwxz2456789")
+
+
+def _pause(name: str) -> Object:
+    container = {
+        "name": "c",
+        "image": "registry.k8s.io/pause:3.10.2",
+        "resources": {},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "imagePullPolicy": "IfNotPresent",
+    }
+    spec = {
+        "containers": [container],
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+    }
+    return {"metadata": {"labels": {"app": name}}, "spec": spec}
+
+
+def test_hashes_are_those_of_kubernetes() -> None:
+    # What kube-controller-manager v1.36 gave a DaemonSet and a StatefulSet with this template.
+    assert podutil.template_hash(_pause("ds")) == "6867c5d456"
+    assert podutil.template_hash(_pause("ds"), 0) != "6867c5d456"
+    sts = {"spec": {"template": _pause("sts")}}
+    assert history.revision_hash(history.patch_of(sts), 0) == "566f9b9cb"
+
+
+def test_how_go_prints_the_parts_of_a_template() -> None:
+    template = _pause("x")
+    container = template["spec"]["containers"][0]
+    container["resources"] = {"requests": {"memory": "64Mi", "cpu": "0.5"}}
+    container["readinessProbe"] = {"httpGet": {"port": "http", "path": "/"}, "periodSeconds": 10}
+    container["livenessProbe"] = {"tcpSocket": {"port": 80}}
+    text = template_hash.printed(template)
+    assert (
+        "Requests:(v1.ResourceList)map[cpu:{i:(resource.int64Amount){value:(int64)500 scale:(resource.Scale)-3} "
+        "d:(resource.infDecAmount){Dec:(*inf.Dec)<nil>} s:(string)500m Format:(resource.Format)DecimalSI} "
+        "memory:{i:(resource.int64Amount){value:(int64)67108864 scale:(resource.Scale)0} "
+        "d:(resource.infDecAmount){Dec:(*inf.Dec)<nil>} s:(string)64Mi Format:(resource.Format)BinarySI}]"
+    ) in text
+    assert "Port:(intstr.IntOrString){Type:(intstr.Type)1 IntVal:(int32)0 StrVal:(string)http}" in text
+    assert "Port:(intstr.IntOrString){Type:(intstr.Type)0 IntVal:(int32)80 StrVal:(string)}" in text
+    assert "ReadinessProbe:(*v1.Probe){ProbeHandler:(v1.ProbeHandler){Exec:(*v1.ExecAction)<nil>" in text
+    assert "TerminationGracePeriodSeconds:(*int64)30 ActiveDeadlineSeconds:(*int64)<nil>" in text

@@ -5,15 +5,21 @@ from objects import node, pod
 
 from podwalk.api import quantity
 from podwalk.api.meta import Object
-from podwalk.controllers import scheduler_fit as fit
-from podwalk.controllers.scheduler_fit import NodeState
+from podwalk.controllers import scheduler_score
+from podwalk.controllers.scheduler_fit import Attempt
+from podwalk.controllers.scheduler_node import NodeState
 
 TAINT = {"key": "k", "value": "v", "effect": "NoSchedule"}
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def reasons(one: Object, host: Object, *others: Object) -> list[str]:
-    return [m.reason for m in fit.misfits(one, NodeState(host, list(others)))]
+    state = NodeState(host, others)
+    return [m.reason for m in Attempt(one, [state]).misfits(state)]
+
+
+def choose(one: Object, states: list[NodeState]) -> str | None:
+    return scheduler_score.choose(Attempt(one, states))
 
 
 def affine(*expressions: Object, **term: object) -> Object:
@@ -98,14 +104,14 @@ def test_the_words_of_failed_scheduling() -> None:
     tainted = NodeState(node("a", taints=[TAINT]))
     states = [tainted, NodeState(node("b")), NodeState(node("c"))]
     states[2].node["status"]["allocatable"]["cpu"] = "8"
-    states[2].pods.append(requesting("3"))
-    assert fit.choose(requesting("6"), states) is None
-    assert fit.explain(requesting("6"), states) == (
+    states[2].add(requesting("3"))
+    assert choose(requesting("6"), states) is None
+    assert Attempt(requesting("6"), states).explain() == (
         "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. no new claims to deallocate, "
         "preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
         "2 Preemption is not helpful for scheduling."
     )
-    assert fit.explain(pod(), []) == "no nodes available to schedule pods"
+    assert Attempt(pod(), []).explain() == "no nodes available to schedule pods"
 
 
 def test_siblings_are_spread_before_pods_are_levelled() -> None:
@@ -115,9 +121,9 @@ def test_siblings_are_spread_before_pods_are_levelled() -> None:
         return one
 
     states = [NodeState(node("a"), [sibling("x")]), NodeState(node("b"), [pod("y"), pod("z")])]
-    assert fit.choose(sibling("new"), states) == "b"
-    assert fit.choose(pod("new"), states) == "a"
-    assert fit.choose(pod("new"), [NodeState(node("a", taints=[{**TAINT, "effect": "PreferNoSchedule"}])), *states[1:]])
+    assert choose(sibling("new"), states) == "b"
+    assert choose(pod("new"), states) == "a"
+    assert choose(pod("new"), [NodeState(node("a", taints=[{**TAINT, "effect": "PreferNoSchedule"}])), *states[1:]])
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class FakeRuntime:
     def start_container(self, spec):
         if self.failing is not None:
             raise self.failing
-        process = self._process()
+        process = self._process(spec)
         self.started.append((spec, process))
         return process
 
@@ -67,12 +67,20 @@ class FakeRuntime:
         self.end(made, 0)
         return made
 
-    def _process(self):
+    def _process(self, spec=None):
         self._pid += 1
         self.exits[self._pid] = asyncio.get_running_loop().create_future()
         out, self_out = os.pipe()
         err, self_err = os.pipe()
-        return SimpleNamespace(pid=self._pid, stdin_fd=None, stdout_fd=out, stderr_fd=err, writers=(self_out, self_err))
+        return SimpleNamespace(
+            pid=self._pid,
+            pidfd=self._pid,
+            spec=spec,
+            stdin_fd=None,
+            stdout_fd=out,
+            stderr_fd=err,
+            writers=(self_out, self_err),
+        )
 
     def end(self, process, code):
         for fd in process.writers:
@@ -117,6 +125,7 @@ class Bench:
 
         self.client, self.runtime, self.recorder = FakeClient(), FakeRuntime(), Recorder()
         self.removed = []
+        self._patch = monkeypatch
         for module in (containers, runs, stopping, streams):
             for name in ("start_container", "exec_in_container", "signal", "release"):
                 monkeypatch.setattr(module.runtime, name, getattr(self.runtime, name))
@@ -155,7 +164,16 @@ class Bench:
         self.worker = PodWorker(self.context, pod, self.ended.append)
         return self.worker
 
-    async def until(self, what, timeout=3):
+    def slow_exec(self, play):
+        """Let ``play(run, command, timeout)`` stand for every command that the kubelet runs in a container."""
+        from podwalk.kubelet import runs
+
+        async def execute(_reaper, run, command, timeout):
+            return await play(run, command, timeout)
+
+        self._patch.setattr(runs, "execute", execute)
+
+    async def until(self, what, timeout=20):
         """Wait until ``what()`` holds; asked again whenever the loop has turned."""
         async with asyncio.timeout(timeout):
             while not (found := what()):  # noqa: ASYNC110  (a test may ask for anything)
@@ -179,4 +197,4 @@ class Bench:
     async def close(self):
         """End what still runs."""
         self.worker.removed()
-        await asyncio.wait([self.worker.task], timeout=3)
+        await asyncio.wait([self.worker.task], timeout=20)

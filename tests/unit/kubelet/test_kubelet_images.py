@@ -1,6 +1,7 @@
 """Which program an image's name stands for."""
 
 import os
+import ssl
 
 import pytest
 
@@ -81,7 +82,8 @@ def test_the_users_images_are_read_again_when_the_file_changes(tmp_path):
     path.write_text(f"- {{ref: 'shop:1', program: {program}}}\n- broken\n- {{ref: shop}}\n")
     found = catalogue.resolve("shop:1", None, ["-v"])
     assert found.argv == [str(program), "-v"]
-    assert found.programs == {str(program): b"#!/bin/sh\n"}
+    copy = found.programs[str(program)].place(tmp_path / "node")
+    assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (b"#!/bin/sh\n", 0o755)
     with pytest.raises(ImageNotFound):
         catalogue.resolve("shop:2")
     path.write_text("- {ref: shop, program: [/bin/echo, hello]}\n")
@@ -103,7 +105,8 @@ def test_the_users_files_are_read_below_another_root(tmp_path):
     (tmp_path / "shop").write_bytes(b"me")
     root = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
     try:
-        assert Catalogue("/images.yaml", root).resolve("shop").programs == {"/shop": b"me"}
+        found = Catalogue("/images.yaml", root).resolve("shop").programs["/shop"]
+        assert found.place(tmp_path / "node").read_bytes() == b"me"
     finally:
         os.close(root)
 
@@ -113,3 +116,38 @@ def test_a_users_image_goes_before_the_builtin_one(tmp_path):
     path.write_text("- {ref: nginx, program: /usr/games/mine}\n")
     assert Catalogue(path).resolve("nginx:1.27").argv == ["/usr/games/mine"]
     assert [e.ref for e in Catalogue(path).entries()].count("docker.io/library/nginx") == 1
+
+
+def test_a_users_program_takes_the_builtin_ones_place(tmp_path):
+    path, program = tmp_path / "images.yaml", tmp_path / "agnhost-2.63"
+    program.write_bytes(b"the original")
+    path.write_text(f"- {{ref: 'registry.k8s.io/e2e-test-images/agnhost:2.63.0', program: {program}}}\n")
+    found = Catalogue(path).resolve("registry.k8s.io/e2e-test-images/agnhost:2.63.0")
+    assert (found.argv, list(found.programs)) == (["/agnhost", "pause"], ["/agnhost", "/agnhost-2", "/coredns"])
+    assert found.programs["/agnhost-2"] == found.programs["/agnhost"]
+    assert b"podwalk.dns" in found.programs["/coredns"]
+    assert sorted(found.files) == ["/localhost.crt", "/localhost.key"]
+    assert found.programs["/agnhost"].place(tmp_path / "node").read_bytes() == b"the original"
+    other = Catalogue(path).resolve("registry.k8s.io/e2e-test-images/agnhost:2.53")
+    assert isinstance(other.programs["/agnhost"], bytes)
+
+
+def test_a_changed_program_is_copied_again_and_the_old_copy_goes(tmp_path):
+    path, program, node = tmp_path / "images.yaml", tmp_path / "shop", tmp_path / "node"
+    path.write_text(f"- {{ref: shop, program: {program}}}\n")
+    catalogue = Catalogue(path)
+    program.write_bytes(b"1")
+    first = catalogue.resolve("shop").programs[str(program)].place(node)
+    assert catalogue.resolve("shop").programs[str(program)].place(node) == first
+    program.write_bytes(b"22")
+    second = catalogue.resolve("shop").programs[str(program)].place(node)
+    assert [p.read_bytes() for p in node.iterdir()] == [second.read_bytes()] == [b"22"]
+
+
+def test_the_certificate_of_agnhost_can_serve(tmp_path):
+    files = Catalogue().resolve("registry.k8s.io/e2e-test-images/agnhost:2.53").files
+    for name in ("localhost.crt", "localhost.key"):
+        (tmp_path / name).write_bytes(files[f"/{name}"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "localhost.crt", tmp_path / "localhost.key")
+    ssl.create_default_context(cadata=files["/localhost.crt"].decode())

@@ -120,3 +120,31 @@ def test_times_with_nanoseconds():
     assert logs.parse_nanoseconds("1970-01-01T00:00:01.000000005Z") == 10**9 + 5
     assert logs.parse_nanoseconds("1970-01-01T00:00:01Z") == 10**9
     assert logs.timestamp(10**9 + 5) == "1970-01-01T00:00:01.000000005Z"
+
+
+async def test_a_chatty_container_waits_for_the_log(path, file):
+    """After a full read the pump looks away, so that the loop has time for others; nothing is lost."""
+    read_end, write_end = os.pipe()
+    pump = Pump(read_end, "stdout", file)
+    text = b"0123456789abcde\n" * 20_000
+
+    def write():
+        with open(write_end, "wb") as out:
+            out.write(text)
+
+    await asyncio.to_thread(write)
+    await asyncio.wait_for(pump.done.wait(), 10)
+    assert await collect(path) == text
+
+
+async def test_a_closed_pump_does_not_come_back(path, file):
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    os.write(write_end, b"x" * 65536)
+    pump = Pump(read_end, "stdout", file)
+    while not path.stat().st_size:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    pump.close()
+    pump._resume()  # as the loop would a moment later
+    assert not asyncio.get_running_loop().remove_reader(read_end)
+    os.close(write_end)

@@ -1,9 +1,9 @@
-"""The Node's description, back-off, quantities, and what flannel writes."""
+"""The Node's description, back-off, quantities."""
 
 import pytest
 
 from podwalk.api import quantity
-from podwalk.kubelet import backoff, flannel, node
+from podwalk.kubelet import backoff, node
 from podwalk.kubelet.backoff import Backoff
 
 
@@ -17,16 +17,15 @@ def test_labels_of_a_control_plane():
 
 
 def test_conditions_turn_with_the_network():
-    before = {c["type"]: c for c in node.conditions([], ready=False, network=False)}
+    before = {c["type"]: c for c in node.conditions([], ready=False)}
     assert before["Ready"]["status"] == "False"
     assert "cni plugin not initialized" in before["Ready"]["message"]
     assert "NetworkUnavailable" not in before
     old = [{**c, "lastTransitionTime": "2020-01-01T00:00:00Z"} for c in before.values()]
-    after = {c["type"]: c for c in node.conditions(old, ready=True, network=True)}
+    after = {c["type"]: c for c in node.conditions(old, ready=True)}
     assert after["Ready"]["reason"] == "KubeletReady"
     assert after["Ready"]["lastTransitionTime"] > "2026"
     assert after["DiskPressure"]["lastTransitionTime"] == "2020-01-01T00:00:00Z"
-    assert after["NetworkUnavailable"]["reason"] == "FlannelIsUp"
 
 
 def test_node_info_names_the_versions():
@@ -76,48 +75,3 @@ def test_quantities(text, value):
 def test_what_is_no_quantity(text):
     with pytest.raises(ValueError, match="quantities must match"):
         quantity.value(text)
-
-
-def other_node(**annotations):
-    known = {
-        "public-ip": "172.18.0.4",
-        "backend-type": "vxlan",
-        "backend-data": '{"VNI":1,"VtepMAC":"aa:bb:cc:dd:ee:ff"}',
-    }
-    known.update(annotations)
-    prefix = "flannel.alpha.coreos.com/"
-    return {
-        "metadata": {"name": "w2", "annotations": {prefix + k.replace("_", "-"): v for k, v in known.items()}},
-        "spec": {"podCIDR": "10.244.2.0/24"},
-    }
-
-
-def test_a_peer_is_read_from_its_annotations():
-    peer = flannel.peer_of(other_node())
-    assert (peer.public_ip, peer.vtep_mac, peer.gateway) == ("172.18.0.4", "aa:bb:cc:dd:ee:ff", "10.244.2.0")
-    announced = flannel.announcement("172.18.0.4", "aa:bb:cc:dd:ee:ff")
-    assert flannel.peer_of({**other_node(), "metadata": {"annotations": announced}}) == peer
-
-
-@pytest.mark.parametrize("broken", [{"backend-type": "host-gw"}, {"backend-data": "{"}, {"backend-data": "null"}])
-def test_an_incomplete_peer_is_none(broken):
-    assert flannel.peer_of(other_node(**broken)) is None
-    assert flannel.peer_of({"metadata": {"name": "x"}, "spec": {}}) is None
-
-
-def test_traffic_inside_the_pod_network_is_never_masqueraded():
-    rules = flannel.masquerade_rules("10.244.1.0/24", "10.244.0.0/16").splitlines()
-    chain = [r for r in rules if r.startswith("-A FLANNEL-POSTRTG")]
-    returns = [i for i, r in enumerate(chain) if r.endswith("-j RETURN")]
-    masquerades = [i for i, r in enumerate(chain) if "MASQUERADE" in r]
-    assert max(returns) < min(masquerades)
-    assert '-s 10.244.1.0/24 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j RETURN' in chain[1]
-    assert "0x4000/0x4000" in chain[0]
-
-
-def test_the_network_list():
-    bridge, portmap = flannel.conflist("10.244.1.0/24", "10.244.0.0/16")["plugins"]
-    assert (bridge["type"], bridge["bridge"], bridge["mtu"]) == ("bridge", "cni0", 1450)
-    assert bridge["ipam"]["ranges"] == [[{"subnet": "10.244.1.0/24"}]]
-    assert "0.0.0.0/0" not in str(bridge["ipam"]["routes"])
-    assert portmap["capabilities"] == {"portMappings": True}

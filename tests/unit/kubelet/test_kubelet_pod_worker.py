@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from podwalk.kubelet import containers, pulling
+from podwalk.kubelet import containers, pod_worker, pulling
 from podwalk.netns.containers import ContainerStartError
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
@@ -354,3 +354,141 @@ async def test_a_command_that_takes_too_long_is_killed(bench, monkeypatch):
     with pytest.raises(TimeoutError):
         await worker.runners["a"].exec(["sleep", "9"], 0.01)
     assert bench.runtime.signals == [9]
+
+
+def hooked(**handler):
+    return container(lifecycle={"postStart": handler})
+
+
+async def test_a_container_does_not_run_before_its_post_start_hook_has_ended(bench):
+    gate = asyncio.Event()
+
+    async def slow(process, *_):
+        await gate.wait()
+        return 0, b""
+
+    bench.slow_exec(slow)
+    bench.start(pod(hooked(exec={"command": ["warm-up"]})))
+    await bench.until(lambda: bench.runtime.running())
+    assert not any(ready(s) for s in bench.client.statuses)
+    gate.set()
+    status = await bench.status(ready)
+    assert "running" in state(status)
+
+
+async def test_a_failed_post_start_hook_kills_the_container(bench):
+    async def fail(process, command, timeout):
+        return 3, b"no"
+
+    bench.slow_exec(fail)
+    bench.start(pod(hooked(exec={"command": ["false"]})))
+    status = await bench.status(lambda s: state(s).get("waiting", {}).get("reason") == "PostStartHookError")
+    assert state(status)["waiting"]["message"] == (
+        'Exec lifecycle hook ([false]) for Container "a" in Pod "web_shop(uid-1)" failed - '
+        "error: command 'false' exited with 3: no, message: \"no\""
+    )
+    assert status["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 143
+    assert ("FailedPostStartHook", "PostStartHook failed") in bench.recorder.events
+    assert ("Killing", "FailedPostStartHook") in bench.recorder.events
+    await bench.until(lambda: len(bench.runtime.started) > 1)
+
+
+async def test_a_pod_deleted_during_its_post_start_hook_ends(bench):
+    async def endless(process, command, timeout):
+        await asyncio.Event().wait()
+
+    bench.slow_exec(endless)
+    bench.start(pod(hooked(exec={"command": ["x"]})))
+    await bench.until(lambda: bench.runtime.running())
+    await bench.delete()
+    assert "FailedPostStartHook" not in bench.recorder.reasons()
+
+
+async def test_a_pod_is_evicted_when_a_volume_outgrows_its_limit(bench, monkeypatch):
+    monkeypatch.setattr(pod_worker, "_EVICTION_SECONDS", 0.005)
+    mounted = container(volumeMounts=[{"name": "scratch", "mountPath": "/data"}])
+    bench.start(pod(mounted, volumes=[{"name": "scratch", "emptyDir": {"sizeLimit": "8Ki"}}]))
+    await bench.status(ready)
+    (bench.worker.directory() / "volumes/scratch/big").write_bytes(b"x" * 9000)
+    status = await bench.status(lambda s: s["phase"] == "Failed" and "terminated" in state(s))
+    assert (status["reason"], status["message"]) == (
+        "Evicted",
+        'Usage of EmptyDir volume "scratch" exceeds the limit "8Ki". ',
+    )
+    assert bench.runtime.running() == []
+    assert "Evicted" in bench.recorder.reasons()
+
+
+async def test_a_ready_that_somebody_else_took_away_comes_back(bench):
+    bench.start(pod())
+    status = await bench.status(ready)
+    bench.client.statuses.clear()
+    taken = [{k: v for k, v in c.items() if k != "reason"} | {"status": "False"} for c in status["conditions"]]
+    bench.worker.update({**bench.worker.pod, "status": {**status, "conditions": taken}})
+    assert ready(await bench.status(ready))
+
+
+async def test_a_rule_restarts_what_the_policy_would_not(bench):
+    rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
+    bench.start(pod(container(restartPolicy="Never", restartPolicyRules=[rule]), restartPolicy="Never"))
+    await bench.status(ready)
+    bench.runtime.end(bench.runtime.started[0][1], 42)
+    await bench.until(lambda: len(bench.runtime.started) == 2)
+    bench.runtime.end(bench.runtime.started[1][1], 1)
+    status = await bench.status(lambda s: s["phase"] == "Failed")
+    assert status["containerStatuses"][0]["restartCount"] == 1
+
+
+async def test_missing_pull_secrets_are_told_and_change_nothing(bench):
+    bench.client.objects["Secret", "there"] = {"metadata": {"name": "there"}}
+    bench.start(pod(imagePullSecrets=[{"name": "there"}, {"name": "gone"}]))
+    await bench.status(ready)
+    message = "Unable to retrieve some image pull secrets (gone); attempting to pull the image may not succeed."
+    assert ("FailedToRetrieveImagePullSecret", message) in bench.recorder.events
+
+
+async def test_a_pod_that_is_deleted_while_it_finishes_gives_all_of_it_back(bench, monkeypatch):
+    """Whoever sees Succeeded may delete at once, while the network is being taken away."""
+    going, gone = asyncio.Event(), asyncio.Event()
+
+    async def remove(node, pod, wired):
+        going.set()
+        await gone.wait()
+        bench.removed.append(pod["metadata"]["name"])
+
+    monkeypatch.setattr(pod_worker.sandboxes, "remove", remove)
+    bench.start(pod(restartPolicy="Never"))
+    await bench.status(ready)
+    bench.runtime.end(bench.runtime.started[0][1], 0)
+    await going.wait()
+    deletion = asyncio.create_task(bench.delete())
+    await bench.until(lambda: bench.worker.pod["metadata"].get("deletionTimestamp"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not bench.ended, "what has begun is waited for"
+    gone.set()
+    await deletion
+    assert bench.removed == ["web"]
+
+
+async def test_what_a_volume_shows_may_change_while_the_network_is_made(bench, monkeypatch):
+    made = asyncio.Event()
+    create = bench._create
+
+    async def slow(node, pod):
+        await made.wait()
+        return await create(node, pod)
+
+    def config_map(value):
+        return {"kind": "ConfigMap", "metadata": {"name": "cm", "namespace": "shop"}, "data": {"k": value}}
+
+    monkeypatch.setattr(pod_worker.sandboxes, "create", slow)
+    bench.client.objects["ConfigMap", "cm"] = config_map("old")
+    worker = bench.start(pod(volumes=[{"name": "v", "configMap": {"name": "cm"}}]))
+    file = worker.directory() / "volumes" / "v" / "k"
+    await bench.until(file.exists)
+    bench.client.objects["ConfigMap", "cm"] = config_map("fresh")
+    await worker.source_changed("ConfigMap", "cm")
+    made.set()
+    await bench.status(ready)
+    assert file.read_text() == "fresh"

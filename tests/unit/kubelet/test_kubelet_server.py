@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 from types import SimpleNamespace
 
@@ -19,7 +20,9 @@ async def http(bench, monkeypatch):
     worker = bench.start(pod())
     await bench.status(ready)
     agent = SimpleNamespace(
-        context=bench.context, find=lambda namespace, name: worker if (namespace, name) == ("shop", "web") else None
+        context=bench.context,
+        workers=lambda: [worker],
+        find=lambda namespace, name: worker if (namespace, name) == ("shop", "web") else None,
     )
     monkeypatch.setattr(kubelet_server.pods, "open_socket", lambda sandbox: socket.socket())
     served = KubeletServer(agent, "secret")
@@ -110,6 +113,63 @@ async def test_port_forward(http):
         assert await socket_.receive_bytes() == b"ping"
         assert (await socket_.receive()).type == aiohttp.WSMsgType.CLOSE
     async with http.ws_connect("/portForward/shop/web", params={"port": "1"}) as socket_:
-        closing = await socket_.receive()
-    assert closing.type == aiohttp.WSMsgType.CLOSE
-    assert (closing.data, b"localhost:1" in closing.extra.encode()) == (4000, True)
+        reason, closing = await socket_.receive_str(), await socket_.receive()
+    assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 4000)
+    assert reason == (
+        "error forwarding port 1 to pod id, uid : failed to execute portforward in network namespace "
+        '"/run/netns/cni-x": failed to connect to localhost:1 inside namespace "id", IPv4: dial tcp4 127.0.0.1:1: '
+        "connect: connection refused IPv6 dial tcp6: address localhost: no suitable address"
+    )
+
+
+async def test_a_half_closed_connection_still_gets_its_answer(http):
+    """The client's end of input reaches the Pod, which answers after it."""
+
+    async def count(reader, writer):
+        writer.write(b"%d" % len(await reader.read()))
+        await writer.drain()
+        writer.close()
+
+    served = await asyncio.start_server(count, "127.0.0.1", 0)
+    port = served.sockets[0].getsockname()[1]
+    async with served, http.ws_connect("/portForward/shop/web", params={"port": str(port)}) as socket_:
+        await socket_.send_bytes(b"x" * 100_000)
+        await socket_.send_bytes(b"")
+        assert await socket_.receive_bytes() == b"100000"
+
+
+async def test_the_pods_of_the_node(http):
+    _, listed = await text(http, "/pods")
+    found = json.loads(listed)
+    assert found["kind"] == "PodList"
+    assert [(p["metadata"]["name"], p["status"]["phase"]) for p in found["items"]] == [("web", "Running")]
+
+
+async def test_what_the_node_uses(http, bench):
+    worker = bench.worker
+    worker.sandbox.pid, worker.sandbox.host_network = os.getpid(), False
+    worker.runners["a"].current.mount_namespace = os.stat("/proc/self/ns/mnt").st_ino
+    status, shown = await text(http, "/stats/summary")
+    found = json.loads(shown)
+    assert (status, found["node"]["nodeName"]) == (200, "worker")
+    only = found["pods"][0]
+    assert only["podRef"] == {"name": "web", "namespace": "shop", "uid": "uid-1"}
+    used = only["containers"][0]
+    assert used["name"] == "a"
+    assert 0 < used["memory"]["workingSetBytes"] <= used["memory"]["usageBytes"]
+    assert used["cpu"]["usageCoreNanoSeconds"] > 0
+    assert only["process_stats"]["process_count"] >= 1
+    assert found["node"]["memory"]["workingSetBytes"] >= used["memory"]["workingSetBytes"]
+
+
+async def test_who_is_attached_and_does_not_read_is_cut_off(http, bench, monkeypatch):
+    monkeypatch.setattr(kubelet_server.streams, "_BACKLOG", 3)
+    async with http.ws_connect("/attach/shop/web/a?stdout=true") as ws:
+        log = bench.worker.runners["a"].current.log
+        await bench.until(lambda: log.listeners)
+        for _ in range(5):
+            log.listeners[0]("stdout", b"x")
+        while (message := await ws.receive(timeout=5)).type is aiohttp.WSMsgType.BINARY:
+            continue
+        assert message.data == aiohttp.WSCloseCode.POLICY_VIOLATION
+        await bench.until(lambda: not log.listeners)

@@ -81,6 +81,20 @@ def test_phase_while_initializing(policy, init, phase):
     assert status.phase(view(pod(inits=("i",), policy=policy), init, WAITING)) == phase
 
 
+@pytest.mark.parametrize(
+    ("states", "phase"),
+    [
+        ([RUNNING, ended(0)], "Running"),
+        ([RUNNING, ended(1)], "Running"),
+        ([ended(143), ended(0)], "Succeeded"),
+        ([ended(143), ended(1)], "Failed"),
+    ],
+)
+def test_a_pod_is_not_over_while_its_sidecar_runs(states, phase):
+    sidecar = {"name": "side", "image": "i", "restartPolicy": "Always"}
+    assert status.phase(view(pod(inits=(sidecar,), policy="Never"), *states)) == phase
+
+
 @pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (137, "Failed")])
 def test_a_stopped_pod_is_over_whatever_its_restart_policy(code, phase):
     assert status.phase(view(pod(), ended(code), terminal=True)) == phase

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from podwalk.kubelet import env, volumes
+from podwalk.kubelet import env, storage, volumes
 from podwalk.kubelet.volumes import File, MountError, PodVolumes
 
 CONFIG = {"kind": "ConfigMap", "metadata": {}, "data": {"a.conf": "A", "b.conf": "B"}}
@@ -124,17 +124,67 @@ async def test_mounts_of_a_container(tmp_path):
 async def test_volumes_that_the_cluster_does_not_have(tmp_path):
     made = pod({"name": "disk", "persistentVolumeClaim": {"claimName": "x"}})
     held = PodVolumes(tmp_path, made)
+    with pytest.raises(MountError, match="clusterTrustBundle"):
+        await files({"projected": {"sources": [{"clusterTrustBundle": {"path": "x"}}]}})
     with pytest.raises(MountError, match="persistentVolumeClaim"):
         await held.set_up(held.volumes[0], made, {}, token, {})
 
 
 @pytest.mark.parametrize(("kind", "made"), [("DirectoryOrCreate", "dir"), ("FileOrCreate", "file"), ("", "dir")])
 def test_host_paths_are_created_on_request(tmp_path, kind, made):
-    path = volumes.host_path({"path": str(tmp_path / "x" / "y"), "type": kind})
-    assert path.is_dir() if made == "dir" else path.is_file()
+    for _ in range(2):  # the second time it is there
+        path = storage.host_path({"path": str(tmp_path / "y"), "type": kind})
+        assert path.is_dir() if made == "dir" else path.is_file()
 
 
-def test_host_paths_are_checked(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("f", "Directory", "hostPath type check failed: {}/f is not a directory, it's a File"),
+        ("f", "DirectoryOrCreate", "hostPath type check failed: {}/f is not a directory, it's a File"),
+        ("no", "Socket", "hostPath type check failed: hostPath {}/no doesn't exist"),
+        ("", "BlockDevice", "hostPath type check failed: {} is not a block device, it's a Directory"),
+        ("no/x", "FileOrCreate", "open {}/no/x: no such file or directory"),
+        ("f/x", "", "mkdir {}/f/x: not a directory"),
+    ],
+)
+def test_host_paths_are_checked(tmp_path, name, kind, message):
     (tmp_path / "f").touch()
-    with pytest.raises(MountError, match=r"hostPath type check failed: .*/f is not a directory"):
-        volumes.host_path({"path": str(tmp_path / "f"), "type": "Directory"})
+    with pytest.raises(MountError) as caught:
+        storage.host_path({"path": str(tmp_path / name), "type": kind})
+    assert str(caught.value) == message.format(tmp_path)
+
+
+async def test_a_group_owns_the_volumes(tmp_path):
+    made = pod({"name": "scratch", "emptyDir": {}}, {"name": "cfg", "configMap": {"name": "cm", "defaultMode": 0o400}})
+    made["spec"] |= {"automountServiceAccountToken": False, "securityContext": {"fsGroup": os.getgid()}}
+    held = PodVolumes(tmp_path, made)
+    for volume in held.volumes:
+        await held.set_up(volume, made, SOURCES, token, {})
+    modes = {name: (tmp_path / "volumes" / name).stat().st_mode & 0o7777 for name in ("scratch", "cfg", "cfg/a.conf")}
+    assert modes == {"scratch": 0o2777, "cfg": 0o2755, "cfg/a.conf": 0o440}
+
+
+@pytest.mark.parametrize(
+    ("spec", "mode", "owner"),
+    [
+        ({}, 0o644, None),
+        ({"securityContext": {"fsGroup": 5}}, 0o600, None),
+        ({"securityContext": {"runAsUser": 7}}, 0o600, 7),
+        ({"containers": [{"securityContext": {"runAsUser": 7}}, {}]}, 0o644, None),
+    ],
+)
+async def test_who_may_read_a_token(spec, mode, owner):
+    volume = {"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
+    made = pod(**{"containers": [{}], **spec})
+    found = await volumes.payload(volume, made, {}, token, {})
+    assert (found["t"].mode, found["t"].owner) == (mode, owner)
+
+
+async def test_an_empty_dir_beyond_its_limit(tmp_path):
+    made = pod({"name": "scratch", "emptyDir": {"sizeLimit": "64Ki"}}, automountServiceAccountToken=False)
+    held = PodVolumes(tmp_path, made)
+    await held.set_up(held.volumes[0], made, {}, token, {})
+    assert held.overflowing() == ""
+    (tmp_path / "volumes/scratch/big").write_bytes(b"x" * 100_000)
+    assert held.overflowing() == 'Usage of EmptyDir volume "scratch" exceeds the limit "64Ki". '
