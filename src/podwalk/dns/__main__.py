@@ -138,6 +138,13 @@ class Program:
         self._loop.stop()
 
 
+def log_like_coredns() -> None:
+    """Send the log to standard output, in CoreDNS' form."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Formatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
 def main(argv: list[str]) -> int:
     """Run with these arguments; the exit code."""
     options = {"-conf": "Corefile", "-dns.port": ""}
@@ -148,9 +155,7 @@ def main(argv: list[str]) -> int:
             print(f"flag provided but not defined: {name}\n{_USAGE}", file=sys.stderr)
             return 2
         options[name] = value if equals else next(words, "")
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Formatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_like_coredns()
     port = options["-dns.port"]
     return Program(Path(options["-conf"]), int(port) if port else None).run()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 DEFAULT_PORT = 53
 PLUGINS = frozenset(
     ("cache", "errors", "forward", "health", "kubernetes", "loadbalance", "log", "loop", "ready", "reload",
-     "prometheus", "bind", "debug", "bufsize")
+     "prometheus", "bind", "debug", "bufsize", "hosts", "rewrite", "template")
 )  # fmt: skip
 
 

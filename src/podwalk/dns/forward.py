@@ -11,16 +11,33 @@ import random
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from podwalk.dns.corefile import CorefileError, Directive, zone_name
+from podwalk.dns import message
+from podwalk.dns.corefile import CorefileError, Directive, seconds, zone_name
 from podwalk.dns.loop import Loop, Timer
 from podwalk.dns.records import within
 
 READ_TIMEOUT = 2.0
 DEADLINE = 5.0
 _RESOLV_CONF_LIMIT = 15
+_MAX_FAILS = 2
+_HEALTH_SECONDS = 0.5
+_PROBE_TIMEOUT = 1.0
+# Accepted; those that are not read below concern connections that are kept, or TLS.
+_OPTIONS = (
+    "except",
+    "expire",
+    "failfast_all_unhealthy_upstreams",
+    "force_tcp",
+    "health_check",
+    "max_concurrent",
+    "max_fails",
+    "max_idle_conns",
+    "policy",
+    "prefer_udp",
+)
 
 # done(reply, None), or done(None, why not)
 Done = Callable[[bytes | None, str | None], None]
@@ -36,6 +53,11 @@ class ForwardConfig:
     excepted: tuple[str, ...] = ()
     policy: str = "random"
     force_tcp: bool = False
+    prefer_udp: bool = False
+    max_fails: int = _MAX_FAILS
+    health_interval: float = _HEALTH_SECONDS
+    health_domain: str = "."
+    health_recursion: bool = True
     timeout: float = READ_TIMEOUT
 
     def matches(self, name: str) -> bool:
@@ -55,9 +77,47 @@ def configure(directive: Directive) -> ForwardConfig:
     policy = (directive.option("policy") or ("random",))[0]
     if policy not in ("random", "round_robin", "sequential"):
         raise CorefileError(f"plugin/forward: unknown policy '{policy}'")
+    for words in directive.options:
+        if words[0] not in _OPTIONS:
+            raise CorefileError(f"plugin/forward: unknown property '{words[0]}'")
+    fails = (directive.option("max_fails") or (str(_MAX_FAILS),))[0]
+    if not fails.isdigit():
+        raise CorefileError(f"plugin/forward: max_fails: {fails!r} is not a number")
+    interval, domain, recursion = _health_check(directive.option("health_check") or ())
     return ForwardConfig(
-        zone_name(zone), tuple(servers), excepted, policy, force_tcp=directive.option("force_tcp") is not None
+        zone_name(zone),
+        tuple(servers),
+        excepted,
+        policy,
+        force_tcp=directive.option("force_tcp") is not None,
+        prefer_udp=directive.option("prefer_udp") is not None,
+        max_fails=int(fails),
+        health_interval=interval,
+        health_domain=domain,
+        health_recursion=recursion,
     )
+
+
+def _health_check(words: tuple[str, ...]) -> tuple[float, str, bool]:
+    """``health_check DURATION [no_rec] [domain FQDN]`` as interval, domain, and whether recursion is asked for."""
+    interval, domain, recursion = _HEALTH_SECONDS, ".", True
+    rest = list(words)
+    try:
+        if rest:
+            interval = seconds(rest.pop(0))
+        while rest:
+            option = rest.pop(0)
+            if option == "no_rec":
+                recursion = False
+            elif option == "domain" and rest:
+                domain = zone_name(rest.pop(0))
+            else:
+                raise CorefileError(f"plugin/forward: health_check: unknown option {option}")
+    except ValueError as error:
+        raise CorefileError(str(error)) from None
+    if interval <= 0:
+        raise CorefileError(f"plugin/forward: health_check can't be negative: {interval:g}")
+    return interval, domain, recursion
 
 
 def _servers(target: str) -> list[Address]:
@@ -77,16 +137,58 @@ def _servers(target: str) -> list[Address]:
 
 
 class Forwarder:
-    """Sends questions to the servers of one configuration."""
+    """Sends questions to the servers of one configuration.
+
+    A server that fails is probed until it answers; after more failed probes than ``max_fails`` it is left out, unless
+    all are: then any may be asked.
+    """
 
     def __init__(self, loop: Loop, config: ForwardConfig) -> None:
         self._loop = loop
         self.config = config
         self._turn = itertools.count()
+        # The servers that are being probed, with the probes that failed.
+        self._fails: dict[Address, int] = {}
+        self._closed = False
 
     def ask(self, query: bytes, *, tcp: bool, done: Done) -> None:
         """Send the query's bytes on; ``done`` is called once, with a reply that has the query's id, or the reason."""
-        _Exchange(self._loop, self.config, self._order(), query, tcp or self.config.force_tcp, done).start()
+        over_tcp = self.config.force_tcp or (tcp and not self.config.prefer_udp)
+        _Exchange(self._loop, self.config, self._healthy(), query, over_tcp, done, self._suspect).start()
+
+    def close(self) -> None:
+        """Probe no more: another configuration took this one's place."""
+        self._closed = True
+
+    def _healthy(self) -> list[Address]:
+        order = self._order()
+        return [s for s in order if not self._is_down(s)] or order
+
+    def _is_down(self, server: Address) -> bool:
+        return self.config.max_fails > 0 and self._fails.get(server, 0) > self.config.max_fails
+
+    def _suspect(self, server: Address) -> None:
+        if self.config.max_fails and server not in self._fails:
+            self._fails[server] = 0
+            self._probe(server)
+
+    def _probe(self, server: Address) -> None:
+        if self._closed:
+            return
+        flags = message.RD if self.config.health_recursion else 0
+        question = message.Question(self.config.health_domain, message.NS)
+        query = message.pack(message.Message(0, flags, question))
+
+        def done(reply: bytes | None, why: str | None) -> None:
+            if reply is not None:
+                del self._fails[server]
+                return
+            # More says nothing new; the count stays small however long the server is away.
+            self._fails[server] = min(self._fails[server] + 1, self.config.max_fails + 1)
+            self._loop.call_later(self.config.health_interval, lambda: self._probe(server))
+
+        config = replace(self.config, timeout=_PROBE_TIMEOUT)
+        _Exchange(self._loop, config, [server], query, self.config.force_tcp, done).start()
 
     def _order(self) -> list[Address]:
         servers = list(self.config.servers)
@@ -102,8 +204,17 @@ class _Exchange:
     """One question on its way through the servers."""
 
     def __init__(
-        self, loop: Loop, config: ForwardConfig, servers: list[Address], query: bytes, tcp: bool, done: Done
+        self,
+        loop: Loop,
+        config: ForwardConfig,
+        servers: list[Address],
+        query: bytes,
+        tcp: bool,
+        done: Done,
+        on_failure: Callable[[Address], None] = lambda server: None,
     ) -> None:
+        self._on_failure = on_failure
+        self._server: Address | None = None
         self._loop, self._config, self._servers = loop, config, servers
         self._tcp, self._done = tcp, done
         self._client_id = query[:2]
@@ -120,7 +231,7 @@ class _Exchange:
         if not self._servers:
             self._finish(None)
             return
-        server = self._servers.pop(0)
+        server = self._server = self._servers.pop(0)
         kind = socket.SOCK_STREAM if self._tcp else socket.SOCK_DGRAM
         self._sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
         self._received.clear()
@@ -174,6 +285,8 @@ class _Exchange:
     def _failed(self, why: str) -> None:
         self._error = f"{self._where}: {why}"
         self._drop()
+        if self._server is not None:
+            self._on_failure(self._server)
         self.start()
 
     def _out_of_time(self) -> None:

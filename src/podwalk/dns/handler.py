@@ -1,7 +1,7 @@
 """One server block at work: its plugins, in CoreDNS' order, answer a question.
 
-The order is that of CoreDNS' plugin.cfg, whatever the Corefile's: errors, log, loadbalance, cache, kubernetes, loop,
-forward. Answers are handed to a callback, because other servers may have to be asked.
+The order is that of CoreDNS' plugin.cfg, whatever the Corefile's: errors, log, loadbalance, cache, rewrite, template,
+hosts, kubernetes, loop, forward. Answers are handed to a callback, because other servers may have to be asked.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from podwalk.dns import cache, forward, message, records
 from podwalk.dns.cache import Cache
 from podwalk.dns.corefile import CorefileError, Directive, ServerBlock, zone_name
 from podwalk.dns.forward import ForwardConfig, Forwarder
+from podwalk.dns.hosts import Hosts
 from podwalk.dns.loop import Loop
 from podwalk.dns.message import Message, Question, Record
+from podwalk.dns.rewrite import Rewriter
 from podwalk.dns.store import Store
+from podwalk.dns.template import Template, TemplateError
 
 queries = logging.getLogger("queries")
 errors = logging.getLogger("plugin/errors")
@@ -85,6 +88,9 @@ class Chain:
         self._shuffle = block.plugin("loadbalance") is not None
         kept = block.plugin("cache")
         self._cache = Cache(cache.configure(kept, block.zones)) if kept else None
+        self._rewriter = Rewriter(block.plugins("rewrite"))
+        self._templates = [Template(d, block.zones) for d in block.plugins("template")]
+        self._hosts = [Hosts(d, block.zones) for d in block.plugins("hosts")]
         self._probe: str | None = None
         self._probes_seen = 0
 
@@ -92,6 +98,11 @@ class Chain:
     def forwards(self) -> list[ForwardConfig]:
         """The forward plugins' configurations."""
         return [f.config for f in self._forwarders]
+
+    def close(self) -> None:
+        """Begin nothing more: another configuration took this one's place."""
+        for forwarder in self._forwarders:
+            forwarder.close()
 
     def serve(self, request: Request, reply: Reply) -> None:
         """Answer a request; ``reply`` is called once."""
@@ -124,6 +135,47 @@ class Chain:
         self._serve_fresh(request, keep)
 
     def _serve_fresh(self, request: Request, reply: Reply) -> None:
+        question, back = self._rewriter.rewrite(request.question)
+        if question is request.question:
+            self._serve_rewritten(request, reply)
+            return
+        inner = replace(request, message=replace(request.message, question=question), question=question)
+        self._serve_rewritten(inner, lambda response: reply(Response(back(response.message))))
+
+    def _serve_rewritten(self, request: Request, reply: Reply) -> None:
+        if self._serve_template(request, reply):
+            return
+        for hosts in self._hosts:
+            found = hosts.answer(request.question)
+            if found is not None:
+                rcode, known = found
+                flags = message.AA if rcode == message.NOERROR else 0
+                reply(Response(request.message.reply(rcode, flags=flags, answers=known)))
+                return
+        self._serve_authority(request, reply)
+
+    def _serve_template(self, request: Request, reply: Reply) -> bool:
+        for template in self._templates:
+            try:
+                said = template.answer(request.question, request.client[0])
+            except TemplateError as error:
+                self._fail(request, f"plugin/template: {error}", reply)
+                return True
+            if said is None:
+                continue
+            sections = {"answers": "answer", "authority": "authority", "additional": "additional"}
+            records_of = {name: said.sections.get(section, ()) for name, section in sections.items()}
+            answer = request.message.reply(said.rcode, flags=message.AA, **records_of)
+            alias = answer.answers[0] if len(answer.answers) == 1 else None
+            wanted = request.question.type in (message.A, message.AAAA)
+            if alias and alias.type == message.CNAME and wanted and request.depth < _MAX_CHASE:
+                self._chase(alias.data, request, answer, reply)
+            else:
+                reply(Response(answer))
+            return True
+        return False
+
+    def _serve_authority(self, request: Request, reply: Reply) -> None:
         if self.zone is None or not self._serve_cluster(self.zone, request, reply):
             self._serve_forward(request, reply)
 

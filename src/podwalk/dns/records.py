@@ -40,6 +40,9 @@ class View(Protocol):
     def has_namespace(self, name: str) -> bool:
         """Whether the namespace exists."""
 
+    def has_pod(self, namespace: str, ip: str) -> bool:
+        """Whether a Pod of the namespace has this address."""
+
 
 @dataclass(frozen=True, slots=True)
 class Zone:
@@ -164,7 +167,7 @@ def _targets(view: View, zone: Zone, origin: str, name: str) -> tuple[list[_Targ
     if not rest:
         return [], None
     if kind == "pod":
-        return [_pod(zone, rest[-1], name)], None
+        return [_pod(view, zone, namespace, rest[-1], name)], None
     *rest, service_name = rest
     service = view.service(namespace, service_name)
     if service is None or len(rest) > 2:
@@ -230,11 +233,13 @@ def _is_headless(spec: Object) -> bool:
     return spec.get("clusterIP") in (None, "", "None")
 
 
-def _pod(zone: Zone, label: str, name: str) -> _Target:
-    """``pods insecure``: whatever looks like an address is one. No Pod is asked for, and none need exist."""
+def _pod(view: View, zone: Zone, namespace: str, label: str, name: str) -> _Target:
+    """``pods insecure``: whatever looks like an address is one, no Pod need have it; ``verified``: one must."""
     plain = label.count("-") == 3 and "--" not in label
     ip = label.replace("-", "." if plain else ":")
-    if zone.pods != "insecure" or not _is_address(ip):
+    if zone.pods == "disabled" or not _is_address(ip):
+        raise _NoSuchName
+    if zone.pods == "verified" and not view.has_pod(namespace, ip):
         raise _NoSuchName
     return _Target(ip, 0, name)
 

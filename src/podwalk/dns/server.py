@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from podwalk.dns import message
-from podwalk.dns.corefile import ServerBlock
+from podwalk.dns.corefile import CorefileError, ServerBlock
 from podwalk.dns.handler import Chain, Fatal, Reply, Request, Response
 from podwalk.dns.loop import Loop
 from podwalk.dns.records import within
@@ -27,6 +27,9 @@ _HTTP_LIMIT = 8192
 _READY_PATIENCE = 0.8
 _READY_STEP = 0.005
 
+# An address and a port to listen on.
+Where = tuple[str, int]
+
 
 class Server:
     """Serves a list of server blocks; :meth:`configure` may be called again with others."""
@@ -34,30 +37,33 @@ class Server:
     def __init__(self, loop: Loop, store: Store, *, address: str = "0.0.0.0", port: int | None = None) -> None:
         self._loop, self._store = loop, store
         self._address, self._port = address, port
-        self._chains: dict[int, list[Chain]] = {}
-        self._sockets: dict[tuple[str, int], socket.socket] = {}
+        self._chains: dict[Where, list[Chain]] = {}
+        self._sockets: dict[tuple[str, Where], socket.socket] = {}
         self.fatal: Fatal = lambda text: log.critical("%s", text)
 
     def configure(self, blocks: list[ServerBlock]) -> None:
         """Serve these blocks instead of those before. Raises CorefileError or OSError and then changes nothing."""
         own_ip = own_address()
-        chains: dict[int, list[Chain]] = {}
-        wanted: dict[tuple[str, int], Callable[[int], socket.socket]] = {}
+        chains: dict[Where, list[Chain]] = {}
+        wanted: dict[tuple[str, Where], Callable[[Where], socket.socket]] = {}
         for block in blocks:
             port = self._port if self._port is not None else block.port
+            places = [(address, port) for address in _bound_addresses(block) or (self._address,)]
 
-            def resolve(request: Request, reply: Reply, port: int = port) -> None:
-                self.dispatch(port, request, reply)
+            def resolve(request: Request, reply: Reply, where: Where = places[0]) -> None:
+                self.dispatch(where, request, reply)
 
-            chains.setdefault(port, []).append(Chain(block, self._loop, self._store, resolve, self._fatal, own_ip))
-            wanted["udp", port] = self._listen_udp
-            wanted["tcp", port] = self._listen_tcp
+            chain = Chain(block, self._loop, self._store, resolve, self._fatal, own_ip)
+            for where in places:
+                chains.setdefault(where, []).append(chain)
+                wanted["udp", where] = self._listen_udp
+                wanted["tcp", where] = self._listen_tcp
             for name, default, check in (("health", 8080, _always), ("ready", 8181, self.is_ready)):
                 directive = block.plugin(name)
                 if directive is not None:
-                    where = directive.args[0] if directive.args else f":{default}"
-                    wanted["http", int(where.rpartition(":")[2])] = self._http_listener(name, check)
-        opened: dict[tuple[str, int], socket.socket] = {}
+                    host, _, number = (directive.args[0] if directive.args else f":{default}").rpartition(":")
+                    wanted["http", (host or self._address, int(number))] = self._http_listener(name, check)
+        opened: dict[tuple[str, Where], socket.socket] = {}
         try:
             for key in set(wanted) - set(self._sockets):
                 opened[key] = wanted[key](key[1])
@@ -68,8 +74,13 @@ class Server:
         for key in set(self._sockets) - set(wanted):
             self._loop.close(self._sockets.pop(key))
         self._sockets.update(opened)
+        for chain in {id(c): c for group in self._chains.values() for c in group}.values():
+            chain.close()
         self._chains = chains
-        if any(chain.zone for group in chains.values() for chain in group):
+        zones = [chain.zone for group in chains.values() for chain in group if chain.zone]
+        if any(zone.pods == "verified" for zone in zones):
+            self._store.watch_pods()
+        if zones:
             self._store.start()
         for chain in (c for group in chains.values() for c in group):
             chain.start_loop_probe()
@@ -92,11 +103,11 @@ class Server:
             self._loop.close(sock)
         self._sockets.clear()
 
-    def dispatch(self, port: int, request: Request, reply: Reply) -> None:
+    def dispatch(self, where: Where, request: Request, reply: Reply) -> None:
         """Give a request to the block with the longest zone that holds its name; REFUSED where there is none."""
         name = request.question.name
         best: tuple[int, Chain] | None = None
-        for chain in self._chains.get(port, ()):
+        for chain in self._chains.get(where, ()):
             for zone in chain.block.zones:
                 if within(name, zone) and (best is None or len(zone) > best[0]):
                     best = (len(zone), chain)
@@ -106,7 +117,7 @@ class Server:
             best[1].serve(request, reply)
 
     def handle(
-        self, port: int, raw: bytes, client: tuple[str, int], *, tcp: bool, send: Callable[[bytes], None]
+        self, where: Where, raw: bytes, client: tuple[str, int], *, tcp: bool, send: Callable[[bytes], None]
     ) -> None:
         """Answer the bytes of one query; what is no query gets no answer."""
         try:
@@ -122,12 +133,12 @@ class Server:
             send(message.pack(query.reply(message.NOTIMP if query.opcode else message.FORMERR)))
             return
         request = Request(query, query.question, client, len(raw), tcp)
-        self.dispatch(port, request, lambda response: send(response.encode(request.limit)))
+        self.dispatch(where, request, lambda response: send(response.encode(request.limit)))
 
-    def _listen_udp(self, port: int) -> socket.socket:
+    def _listen_udp(self, where: Where) -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _bind(sock, self._address, port)
+        _bind(sock, where)
 
         def readable() -> None:
             for _ in range(_DATAGRAMS_A_ROUND):
@@ -138,12 +149,12 @@ class Server:
                 except OSError as error:
                     log.debug("udp: %s", error)
                     return
-                self.handle(port, raw, client, tcp=False, send=partial(_send_to, sock, client))
+                self.handle(where, raw, client, tcp=False, send=partial(_send_to, sock, client))
 
         self._loop.add(sock, readable)
         return sock
 
-    def _listen_tcp(self, port: int) -> socket.socket:
+    def _listen_tcp(self, where: Where) -> socket.socket:
         def handle(connection: _Connection) -> None:
             while len(connection.received) >= 2:
                 length = int.from_bytes(connection.received[:2], "big")
@@ -151,11 +162,11 @@ class Server:
                     return
                 raw = bytes(connection.received[2 : 2 + length])
                 del connection.received[: 2 + length]
-                self.handle(port, raw, connection.peer, tcp=True, send=connection.send_framed)
+                self.handle(where, raw, connection.peer, tcp=True, send=connection.send_framed)
 
-        return self._accept(port, handle)
+        return self._accept(where, handle)
 
-    def _http_listener(self, path: str, check: Callable[[], bool]) -> Callable[[int], socket.socket]:
+    def _http_listener(self, path: str, check: Callable[[], bool]) -> Callable[[Where], socket.socket]:
         def handle(connection: _Connection) -> None:
             if b"\r\n\r\n" not in connection.received:
                 if len(connection.received) > _HTTP_LIMIT:
@@ -175,12 +186,12 @@ class Server:
             else:
                 connection.send_http("503 Service Unavailable", "kubernetes")
 
-        return lambda port: self._accept(port, handle)
+        return lambda where: self._accept(where, handle)
 
-    def _accept(self, port: int, handle: Callable[[_Connection], None]) -> socket.socket:
+    def _accept(self, where: Where, handle: Callable[[_Connection], None]) -> socket.socket:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _bind(listener, self._address, port)
+        _bind(listener, where)
         listener.listen(128)
 
         def readable() -> None:
@@ -277,9 +288,20 @@ def _always() -> bool:
     return True
 
 
-def _bind(sock: socket.socket, address: str, port: int) -> None:
+def _bound_addresses(block: ServerBlock) -> tuple[str, ...]:
+    """The bind plugin's addresses; none where the block listens everywhere. Raises CorefileError."""
+    addresses = tuple(word for directive in block.plugins("bind") for word in directive.args)
+    for word in addresses:
+        try:
+            socket.inet_aton(word)
+        except OSError:
+            raise CorefileError(f"plugin/bind: not a valid IP address or interface name: {word!r}") from None
+    return addresses
+
+
+def _bind(sock: socket.socket, where: Where) -> None:
     try:
-        sock.bind((address, port))
+        sock.bind(where)
     except OSError:
         sock.close()
         raise

@@ -34,6 +34,9 @@ class Store:
         self._services: dict[str, Object] = {}
         self._slices: dict[str, dict[str, Object]] = {}
         self._namespaces: dict[str, Object] = {}
+        # namespace/name -> (namespace, IP); Pods are watched only where the Corefile says `pods verified`.
+        self._pods: dict[str, tuple[str, str]] = {}
+        self._with_pods = False
         self._pending = {"Service", "EndpointSlice", "Namespace"}
         self._started = False
         self._stopped = threading.Event()
@@ -65,8 +68,16 @@ class Store:
         """Whether the namespace exists."""
         return name in self._namespaces
 
+    def has_pod(self, namespace: str, ip: str) -> bool:
+        """Whether a Pod of the namespace has this address."""
+        return (namespace, ip) in list(self._pods.values())
+
     def put(self, kind: str, obj: Object) -> None:
         """Take in an added or changed object."""
+        if kind == "Pod":
+            ip = str((obj.get("status") or {}).get("podIP") or "")
+            self._pods[meta.key(obj)] = (meta.namespace(obj), ip)
+            return
         if kind == "Service":
             self._services[meta.key(obj)] = obj
         elif kind == "Namespace":
@@ -78,6 +89,9 @@ class Store:
 
     def remove(self, kind: str, obj: Object) -> None:
         """Forget an object."""
+        if kind == "Pod":
+            self._pods.pop(meta.key(obj), None)
+            return
         if kind == "Service":
             self._services.pop(meta.key(obj), None)
         elif kind == "Namespace":
@@ -92,7 +106,20 @@ class Store:
         if not self._started:
             self._started = True
             for kind in sorted(self._pending):
-                threading.Thread(target=self._follow, args=(kind,), name=f"watch {kind}", daemon=True).start()
+                self._watch_in_a_thread(kind)
+
+    def watch_pods(self) -> None:
+        """Let Pods be known, too; a second call does nothing."""
+        if self._with_pods:
+            return
+        self._with_pods = True
+        if self._started:
+            self._watch_in_a_thread("Pod")
+        else:
+            self._pending.add("Pod")
+
+    def _watch_in_a_thread(self, kind: str) -> None:
+        threading.Thread(target=self._follow, args=(kind,), name=f"watch {kind}", daemon=True).start()
 
     def stop(self) -> None:
         """Let each thread end when its present wait for news does."""
@@ -131,6 +158,9 @@ class Store:
             return list(self._services.values())
         if kind == "Namespace":
             return list(self._namespaces.values())
+        if kind == "Pod":
+            keys = [key.split("/", 1) for key in list(self._pods)]
+            return [{"metadata": {"namespace": namespace, "name": name}} for namespace, name in keys]
         return [s for group in list(self._slices.values()) for s in group.values()]
 
     def _watch(self, client: SyncClient, kind: str, version: str) -> str:

@@ -41,9 +41,9 @@ def test_an_unknown_flag_is_refused() -> None:
 
 def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     (tmp_path / "Corefile").write_text(".:53 { log\n kubernetes cluster.local\n }\n")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        port = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))  # it takes both
     process = start("-conf", str(tmp_path / "Corefile"), "-dns.port", str(port))
     assert process.stdout is not None
     while "podwalk-dns" not in (line := process.stdout.readline()):
