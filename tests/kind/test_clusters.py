@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import kind_standin
+from kind_standin import calls
 from podwalk.api import clusterconfig
-from podwalk.backends.base import Fact
+from podwalk.backends import kind_networks
+from podwalk.backends.base import BackendError, Fact
 from podwalk.backends.kind import KindBackend, KindCluster
+from podwalk.backends.kind_engine import working_engine
 
-STANDIN = Path(__file__).parent / "standin"
+EVERY = bool(os.environ.get("PODWALK_KIND_LABS"))
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ask(cluster: KindCluster, facts: list[Fact]) -> None:
     """See that a cluster is what the backend says it is."""
     texts = [fact.text for fact in facts]
-    assert texts[1:] == ["the API server answers", "2 nodes Ready", "the cluster DNS is Ready"]
+    assert texts[-3:] == ["the API server answers", "2 nodes Ready", "the cluster DNS is Ready"]
     assert cluster.kubectl("config", "current-context").stdout == f"kind-{cluster.name}\n"
     nodes = cluster.kubectl("get", "nodes", "--output=name").stdout.split()
     assert nodes == [f"node/{cluster.name}-control-plane", f"node/{cluster.name}-worker"]
@@ -48,50 +50,76 @@ def ask(cluster: KindCluster, facts: list[Fact]) -> None:
     reached = cluster.outside(["ip", "-4", "route", "get", status.nodes[0].address]).stdout
     assert "via" not in reached, "the outside is on the nodes' own network"
     assert status.nodes[0].address in reached
+    script = "import os; print(os.uname().nodename, len(os.listdir('/sys/class/net')) > 1)"
+    assert cluster.node(f"{cluster.name}-worker", ["python3", "-c", script]).stdout.endswith(" True\n")
 
 
-def up(name: str) -> tuple[KindCluster, list[Fact]]:
+def ask_for_a_load_balancer(cluster: KindCluster) -> None:
+    """See that a Service of type LoadBalancer gets an address."""
+    assert cluster.kubectl("create", "service", "loadbalancer", "front", "--tcp=80").ok
+    there = "--for=jsonpath={.status.loadBalancer.ingress[0].ip}"
+    waited = cluster.kubectl("wait", there, "service/front", "--timeout=120s", timeout=130)
+    assert waited.ok, waited.stderr
+
+
+def up(name: str, **options: str | bool) -> tuple[KindCluster, list[Fact]]:
     facts: list[Fact] = []
     config = clusterconfig.parse({"nodes": [{"role": "control-plane"}, {"role": "worker"}]}, name=name)
-    return KindBackend().up(config, progress=facts.append), facts
+    asked = config.with_options(options, kind_networks.PROFILES)
+    return KindBackend().up(asked, progress=facts.append), facts
 
 
 @pytest.fixture
-def standin(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    state = home / "standin"
-    state.mkdir()
-    monkeypatch.setenv("KIND_STANDIN", str(state))
-    monkeypatch.setenv("KIND_STANDIN_EMBEDDED", "1")
-    monkeypatch.setenv("PATH", f"{STANDIN}:{Path(sys.executable).parent}:{os.environ['PATH']}")
-    yield state
-    subprocess.run(
-        [sys.executable, "-c", "from podwalk.cli.main import main; main()", "down", "--all"],
-        env={**os.environ, "PODWALK_HOME": str(state / "home")},
-        capture_output=True,
-        check=False,
-    )
+def standin(home: Path) -> Iterator[Path]:
+    with kind_standin.embedded(home / "standin"):
+        yield home / "standin"
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("standin")
 def test_the_embedded_cluster_behind_stand_ins() -> None:
-    cluster, facts = up("behind")
+    cluster, facts = up("behind", loadBalancer=True)
     ask(cluster, facts)
+    ask_for_a_load_balancer(cluster)
     cluster.down()
     assert KindBackend().find("behind") is None
 
 
+@pytest.mark.cluster
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("cni", ["flannel", "cilium"])
+def test_a_network_plugin_of_its_own_makes_the_nodes_ready(standin: Path, cni: str) -> None:
+    cluster, facts = up("behind", cni=cni, proxyMode="iptables")
+    network = kind_networks.NETWORKS[cni]
+    assert [fact.text for fact in facts][1:] == [
+        f"{cni} {network.version} is applied",
+        "the API server answers",
+        "2 nodes Ready",
+        "the cluster DNS is Ready",
+    ]
+    config = (standin / "behind" / "config.yaml").read_text()
+    assert "disableDefaultCNI: true" in config
+    assert f"--image={network.node_image}" in next(c for c in calls(standin) if c.startswith("kind create"))
+    cluster.down()
+
+
 @pytest.mark.usefixtures("home")
-@pytest.mark.timeout(600)
-def test_a_real_kind_cluster() -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("cni", ["kindnet", "flannel", "calico", "cilium"] if EVERY else ["kindnet"])
+def test_a_real_kind_cluster(cni: str) -> None:
     if shutil.which("kind") is None:
         pytest.skip("kind is not installed")
-    engine = next((each for each in ("docker", "podman") if shutil.which(each)), None)
-    if engine is None or subprocess.run([engine, "info"], capture_output=True, check=False).returncode:
-        pytest.skip("no container engine answers")
-    cluster, facts = up("podwalk-test")
+    try:
+        working_engine()
+    except BackendError as error:
+        pytest.skip(str(error))
+    balanced = {"loadBalancer": True} if cni == "kindnet" else {"cni": cni}
+    cluster, facts = up("podwalk-test", **balanced)
     try:
         ask(cluster, facts)
+        if cni == "kindnet":
+            ask_for_a_load_balancer(cluster)
     finally:
         cluster.down()
     assert KindBackend().find("podwalk-test") is None

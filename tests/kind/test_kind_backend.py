@@ -12,43 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kind_standin import STANDIN, calls
 from podwalk import backends
 from podwalk.api import clusterconfig
 from podwalk.backends.base import BackendError, Completed, Fact, NotFoundError
-from podwalk.backends.kind import KIND_VERSION, NODE_IMAGE, KindBackend, KindCluster, render
+from podwalk.backends.kind import KindBackend, KindCluster, render
+from podwalk.backends.kind_networks import KIND_VERSION, NODE_IMAGE
 
 pytest.importorskip("pytest_kind", reason="the extra podwalk[kind] is not installed")
-STANDIN = Path(__file__).parent / "standin"
-
-
-@pytest.fixture
-def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine where kind and docker are the stand-ins; returns the folder of their state."""
-    state, tools = tmp_path / "standin", tmp_path / "tools"
-    state.mkdir()
-    tools.mkdir()
-    kubectl = tools / "kubectl"
-    kubectl.write_text('#!/bin/sh\necho "$@"\n')
-    kubectl.chmod(0o755)
-    (tools / "python3").symlink_to(sys.executable)
-    python = Path(sys.executable).parent
-    monkeypatch.setenv("PATH", f"{STANDIN}:{tools}:{python}:/usr/bin:/bin")
-    monkeypatch.setenv("KIND_STANDIN", str(state))
-    monkeypatch.setenv("PODWALK_HOME", str(tmp_path / "home"))
-    for name in ("KIND_EXPERIMENTAL_PROVIDER", "KIND_DOWNLOAD_URL", "PODWALK_KUBECTL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return state
-
-
-@pytest.fixture
-def facts() -> list[Fact]:
-    return []
-
-
-def calls(state: Path) -> list[str]:
-    path = state / "calls"
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def test_up_gives_kind_the_configuration_and_the_pinned_image(standin: Path, facts: list[Fact]) -> None:
@@ -148,7 +119,7 @@ def test_find_runs_nothing_where_kind_was_never_used(standin: Path) -> None:
 
 
 def test_the_backend_has_its_name() -> None:
-    assert backends.NAMES == ("embedded", "kind")
+    assert backends.NAMES == ("embedded", "kind", "context")
     assert isinstance(backends.backend("kind"), KindBackend)
 
 
@@ -184,6 +155,30 @@ class TestTrouble:
         assert self.up(facts).startswith("kind create cluster failed with exit status 1; see what it printed above, or")
         assert "no space left on device" in capfd.readouterr().err
         assert KindBackend().clusters() == []
+
+    def test_an_interrupted_start_leaves_nothing(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import pytest_kind
+
+        create = pytest_kind.KindCluster.create
+
+        def interrupted(*arguments: object) -> None:
+            create(*arguments)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(pytest_kind.KindCluster, "create", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            KindBackend().up(clusterconfig.default("a"), progress=facts.append, wait=False)
+        assert "kind delete cluster --name=a" in " ".join(calls(standin))
+        assert KindBackend().clusters() == []
+
+    def test_a_failed_start_by_another_kind_names_the_right_one(
+        self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("KIND_STANDIN_FAIL", "no such image")
+        monkeypatch.setenv("KIND_STANDIN_VERSION", "v0.29.0")
+        assert f"try kind {KIND_VERSION}, whose node images podwalk uses (kind v0.29.0 is on PATH)" in self.up(facts)
 
     def test_a_strangers_cluster_is_left_alone(self, standin: Path, facts: list[Fact]) -> None:
         (standin / "a").mkdir()
@@ -303,7 +298,7 @@ class TestProof:
         self, standin: Path, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(KindCluster, "client", lambda _: Answers(Node=[[condition("False")]]))
-        monkeypatch.setattr("podwalk.backends.kind._PROVE_SECONDS", 0.1)
+        monkeypatch.setattr("podwalk.backends.kind_boot.PROVE_SECONDS", 0.1)
         with pytest.raises(BackendError, match=r"^cluster a: its nodes are not all Ready after 0 s; start it with"):
             KindBackend().up(clusterconfig.default("a"), progress=facts.append)
         assert KindBackend().clusters() == []

@@ -22,6 +22,10 @@ class NotFoundError(BackendError):
     """There is no such cluster or node."""
 
 
+class NoNodesError(BackendError):
+    """The nodes are somebody else's: only the API of this cluster can be reached."""
+
+
 class AlreadyRunningError(BackendError):
     """A cluster of this name runs or starts already."""
 
@@ -95,11 +99,23 @@ class Cluster(Protocol):
     def kubectl(self, *args: str, input: str | None = None, timeout: float = 60) -> Completed:
         """Run kubectl against this cluster; never raises on a non-zero exit. Raises BackendError without kubectl."""
 
+    def for_labs(self) -> Cluster:
+        """The same cluster with namespaces called as labs call them; elsewhere they may have a learner's prefix."""
+
+    def shown(self, text: str) -> str:
+        """What a lab says, with the names of namespaces as the learner types them on this cluster."""
+
     def node(self, node: str, argv: Sequence[str], *, capture: bool = True, timeout: float | None = None) -> Completed:
         """Run a command on a node (capture=False: on the caller's terminal). Raises NotFoundError."""
 
     def outside(self, argv: Sequence[str], *, capture: bool = True, timeout: float | None = None) -> Completed:
         """Run a command in the world beyond the cluster, on the nodes' network."""
+
+    def start(self, node: str | None, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a command on a node (None: outside) with pipes to it; the caller ends it. Raises NotFoundError.
+
+        It ends with the thread that started it at the latest.
+        """
 
     def down(self) -> None:
         """End the cluster and remove what it left on the host."""
@@ -140,6 +156,15 @@ def run_kubectl(kubeconfig: Path, context: str, args: Sequence[str], input: str 
     """Run kubectl with a kubeconfig and context of ours; a timeout is exit code 124."""
     argv = [kubectl_path(), f"--kubeconfig={kubeconfig}", f"--context={context}", *args]
     return run_host(argv, input=input, timeout=timeout)
+
+
+def start_host(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a command on the host with pipes to it. Raises BackendError where there is no such program."""
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(list(argv), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+    except FileNotFoundError:
+        raise BackendError(f"{argv[0]} is not installed; podwalk doctor says how to install it") from None
 
 
 def run_host(argv: Sequence[str], *, input: str | None = None, timeout: float | None = None) -> Completed:

@@ -65,7 +65,12 @@ class EmbeddedCluster:
             for name, address in state.node_addresses.items()
         )
         server = f"https://127.0.0.1:{state.api_port}"
-        details = {"pid": state.init_pid, "started": state.started, "log": str(self._dir.log)}
+        details = {
+            "pid": state.init_pid,
+            "started": state.started,
+            "log": str(self._dir.log),
+            "options": dict(state.options),
+        }
         return ClusterStatus(self.name, self.backend, bool(state.node_pids), self.context, server, nodes, details)
 
     def client(self) -> SyncClient:
@@ -84,20 +89,27 @@ class EmbeddedCluster:
         """Run kubectl against this cluster."""
         return run_kubectl(self.kubeconfig_path, self.context, args, input, timeout)
 
+    def for_labs(self) -> EmbeddedCluster:
+        """Itself: the labs have the cluster to themselves."""
+        return self
+
+    def shown(self, text: str) -> str:
+        """As it is."""
+        return text
+
     def node(self, node: str, argv: Sequence[str], *, capture: bool = True, timeout: float | None = None) -> Completed:
         """Run a command in a node's namespaces."""
         state = self._running()
-        if node not in state.node_addresses:
-            names = ", ".join(state.node_addresses)
-            raise NotFoundError(f"node/{node}: not found in cluster {self.name}; it has: {names}")
-        pid = state.node_pids.get(node)
-        if pid is None:
-            raise BackendError(f"node/{node}: is dead; start over: podwalk down --name {self.name} && podwalk up")
-        return _enter(state, argv, pid, capture, timeout)
+        return _enter(state, argv, self._pid(state, node), capture, timeout)
 
     def outside(self, argv: Sequence[str], *, capture: bool = True, timeout: float | None = None) -> Completed:
         """Run a command in the fabric: the host that the nodes are plugged into."""
         return _enter(self._running(), argv, None, capture, timeout)
+
+    def start(self, node: str | None, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a command in a node's namespaces (None: in the fabric) with pipes to it."""
+        state = self._running()
+        return enter.start_in_sandbox(state.init_pid, argv, node_pid=self._pid(state, node) if node else None)
 
     def down(self) -> None:
         """End the cluster. Raises BackendError where the supervisor does not go."""
@@ -107,6 +119,17 @@ class EmbeddedCluster:
             if not self._dir.wait_unlocked(_DOWN_SECONDS):
                 raise BackendError(f"cluster {self.name}: its supervisor (pid {state.supervisor_pid}) does not end")
         self._dir.remove()
+
+    def _pid(self, state: State, node: str) -> int:
+        if node in state.beside_pids:
+            return state.beside_pids[node]
+        if node not in state.node_addresses:
+            names = ", ".join((*state.node_addresses, *state.beside_pids))
+            raise NotFoundError(f"node/{node}: not found in cluster {self.name}; it has: {names}")
+        pid = state.node_pids.get(node)
+        if pid is None:
+            raise BackendError(f"node/{node}: is dead; start over: podwalk down --name {self.name} && podwalk up")
+        return pid
 
     def _running(self) -> State:
         state = self._dir.read()
@@ -244,7 +267,9 @@ class _Boot:
             )
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(_kind_config(self.config)).encode())
+            process.stdin.write(
+                json.dumps({"kind": _kind_config(self.config), "options": self.config.options()}).encode()
+            )
             process.stdin.close()
         return process
 
@@ -305,11 +330,13 @@ def _prove(cluster: EmbeddedCluster, config: ClusterConfig, boot: _Boot) -> None
     with ThreadPoolExecutor(len(config.nodes)) as pool:
         try:
             asked = {}
-            if config.proxy_mode != "none":
+            if config.serves_services:
                 asked = {n.name: pool.submit(_ask_dns, cluster, n.name, config, deadline) for n in config.nodes}
             with cluster.client() as client:
                 _await(lambda: _ready_nodes(client) == len(config.nodes), deadline, "its nodes are not all Ready", boot)
                 boot.fact(f"{len(config.nodes)} nodes Ready")
+                if config.services_by_ebpf:
+                    boot.fact("no kube-proxy: BPF programs at the Pods' devices serve Services")
                 if asked:
                     _prove_dns(client, {node: future.result() for node, future in asked.items()}, config, boot)
         except BaseException as error:
@@ -337,7 +364,8 @@ def _prove_dns(client: SyncClient, answers: dict[str, str | None], config: Clust
 
 def _ask_dns(cluster: EmbeddedCluster, node: str, config: ClusterConfig, deadline: float) -> str | None:
     seconds = max(deadline - time.monotonic(), 1.0)
-    argv = [sys.executable, "-I", "-S", "-c", proof.SCRIPT, config.dns_service_ip]
+    # The node has the interpreter where it is, not every way that leads there.
+    argv = [os.path.abspath(sys.executable), "-I", "-S", "-c", proof.SCRIPT, config.dns_service_ip]
     argv += ["kubernetes.default.svc.cluster.local", f"{seconds:.1f}"]
     done = cluster.node(node, argv, timeout=seconds + 5)
     try:

@@ -6,6 +6,8 @@ API server, the kubelet, cluster DNS, kube-proxy and the Pod network. The course
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from podwalk.api import meta
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
@@ -13,12 +15,16 @@ from podwalk.backends.base import BackendError, Cluster
 from podwalk.checks import http
 from podwalk.checks.report import Finding, StepResult, Verdict
 from podwalk.client.sync import SyncClient
+from podwalk.cluster.workloads import WORKLOADS
 
 NAMESPACE = "podwalk-control"
 CALLER = "caller"
 SERVICE = "answerer"
 TITLE = "the cluster is well"
+_ITSELF = "http://127.0.0.1:8080/hostname"
 _URL = f"http://{SERVICE}.{NAMESPACE}.svc.cluster.local./hostname"
+# What a lab may break by itself, so that its absence is no sign of an ill cluster.
+DNS, NETWORK, NODES, ADDONS = BREAKABLE = ("dns", "network", "nodes", "addons")
 _TRIES = 3
 
 
@@ -30,11 +36,18 @@ class IllError(Exception):
         self.finding = Finding(expected, observed, see_it)
 
 
-def check(cluster: Cluster, client: SyncClient) -> StepResult:
-    """The control as a line of the report: "pass", or "could not tell". Never raises for an ill cluster."""
+def check(cluster: Cluster, client: SyncClient, breaks: tuple[str, ...] = (), addons: Iterable[str] = ()) -> StepResult:
+    """The control as a line of the report: "pass", or "could not tell". Never raises for an ill cluster.
+
+    What the lab breaks by itself is left out: with ``dns`` the call goes to the address of the Service, with
+    ``network`` the answerer calls itself, which still takes the API server, the kubelet and a running Pod; with
+    ``nodes`` a node may be ill, but not all of them. ``addons`` must run, unless the lab breaks those.
+    """
     try:
-        _nodes(client.list("Node"))
-        _call(cluster)
+        _nodes(client.list("Node"), NODES in breaks)
+        if ADDONS not in breaks:
+            _addons(client, addons)
+        _call(cluster, _target(client, breaks))
     except IllError as ill:
         return _ill(ill.finding)
     except ApiError as error:
@@ -44,19 +57,43 @@ def check(cluster: Cluster, client: SyncClient) -> StepResult:
     return StepResult(TITLE, "control", Verdict.PASS, reason="a control Pod answers")
 
 
-def _nodes(nodes: list[Object]) -> None:
+def _target(client: SyncClient, breaks: tuple[str, ...]) -> str:
+    if NETWORK in breaks:
+        return _ITSELF
+    if DNS in breaks:
+        service = client.find("Service", SERVICE, NAMESPACE) or {}
+        return f"http://{(service.get('spec') or {}).get('clusterIP', SERVICE)}/hostname"
+    return _URL
+
+
+def _nodes(nodes: list[Object], some: bool) -> None:
     ill = [meta.name(n) for n in nodes if not meta.condition_is_true(n, "Ready")]
+    if some and len(ill) < len(nodes):
+        return
     if ill or not nodes:
         observed = f"not Ready: {', '.join(ill)}" if ill else "the cluster has no node"
         raise IllError("every node is Ready", observed, "kubectl get nodes")
 
 
-def _call(cluster: Cluster) -> None:
-    """One request by name between the control Pods; a single lost packet is tried again. Raises IllError."""
-    script = f"n=0; until {_curl()} || [ $n -ge {_TRIES - 1} ]; do n=$((n+1)); done"
-    done = cluster.kubectl("exec", "-n", NAMESPACE, CALLER, "--", "sh", "-c", script, timeout=20)
-    see_it = f"kubectl -n {NAMESPACE} exec {CALLER} -- curl -sSm2 {_URL}"
-    expected = "a control Pod answers another by name"
+def _addons(client: SyncClient, names: Iterable[str]) -> None:
+    """Raises IllError where an add-on is not there or not available."""
+    for name in names:
+        workload = WORKLOADS.get(name)
+        if workload is None:
+            continue
+        found = client.find("Deployment", workload.name, workload.namespace)
+        if found is None or not meta.condition_is_true(found, "Available"):
+            see_it = f"kubectl -n {workload.namespace} get pods; to put it back: podwalk addon install {name}"
+            raise IllError(f"the add-on {name} runs", "it is not available" if found else "it is not installed", see_it)
+
+
+def _call(cluster: Cluster, url: str) -> None:
+    """One request between the control Pods; what is lost or refused for a moment is tried again. Raises IllError."""
+    script = f"n=0; until {_curl(url)} || [ $n -ge {_TRIES - 1} ]; do n=$((n+1)); sleep 0.5; done"
+    pod = SERVICE if url == _ITSELF else CALLER
+    done = cluster.kubectl("exec", "-n", NAMESPACE, pod, "--", "sh", "-c", script, timeout=20)
+    see_it = f"kubectl -n {NAMESPACE} exec {pod} -- curl -sSm2 {url}"
+    expected = "a control Pod answers another by name" if url == _URL else "a control Pod answers"
     if not done.ok:
         said = done.stderr.strip().splitlines()
         if "NotFound" in done.stderr or "not found" in done.stderr:
@@ -68,8 +105,8 @@ def _call(cluster: Cluster) -> None:
         raise IllError(expected, answers[-1].outcome if answers else "no answer", see_it)
 
 
-def _curl() -> str:
-    return http.script(_URL, 1, 2).removesuffix("; true")
+def _curl(url: str) -> str:
+    return http.script(url, 1, 2).removesuffix("; true")
 
 
 def _ill(finding: Finding) -> StepResult:

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from podwalk.checks.patience import spoken
 
-_MARK = "<<podwalk %{http_code} %{exitcode} %{remote_ip} %{time_total} %{errormsg}>>"
+MARK = "<<podwalk %{http_code} %{exitcode} %{remote_ip} %{time_total} %{errormsg}>>"
 _RECORD = re.compile(r"<<podwalk (?P<status>\d+) (?P<exit>\d+) (?P<ip>\S*) (?P<time>[\d.]+) (?P<error>[^\n]*?)>>\n?")
+# What curl prints of the answer's headers, where they are asked for: one JSON object, its keys in lower case.
+_HEADERS = "\\n%{header_json}<<podwalk headers>>"
+_END_OF_HEADERS = "<<podwalk headers>>\n"
 
 # curl's exit codes, in the words of the course.
-COULD_NOT_RESOLVE, REFUSED, TIMEOUT = 6, 7, 28
+COULD_NOT_RESOLVE, REFUSED, TIMEOUT, UNTRUSTED = 6, 7, 28, 60
 _IN_WORDS = {
     3: "not a URL",
     5: "proxy name not known",
     COULD_NOT_RESOLVE: "name not known",
     REFUSED: "connection refused",
     TIMEOUT: "timeout",
+    35: "no TLS handshake",
     52: "empty reply",
     56: "connection reset",
+    UNTRUSTED: "the certificate is not trusted",
 }
-_CHUNKS = 3
+# Of many requests the first few tell whether anybody answers at all: no more of them wait for nobody.
+_FEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a request is made, beyond its URL: headers, method, and which certificate authority (PEM) is trusted.
+
+    ``insecure`` trusts everybody; ``see_headers`` has the answer's headers read as well.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    ca: str = ""
+    insecure: bool = False
+    see_headers: bool = False
+
+    def flags(self) -> list[str]:
+        """As arguments of curl, but for the authority, which must be a file first."""
+        method = ["-I"] if self.method == "HEAD" else ["-X", self.method] if self.method != "GET" else []
+        headers = [word for name, value in self.headers.items() for word in ("-H", f"{name}: {value}")]
+        return [*method, *headers, *(["-k"] if self.insecure else [])]
+
+    def shown(self) -> list[str]:
+        """As the learner would type them; the authority is a file that the learner has to write."""
+        return [*(["-i"] if self.see_headers else []), *self.flags(), *(["--cacert", "ca.crt"] if self.ca else [])]
+
+
+PLAIN = Asked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +71,7 @@ class Answer:
     seconds: float
     body: str
     error: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unresolved(self) -> bool:
@@ -48,6 +85,8 @@ class Answer:
             return f"HTTP {self.status}"
         if self.exit == TIMEOUT and self.unresolved:
             return "name not known in time"
+        if self.exit == UNTRUSTED and "subject name" in self.error:
+            return "a certificate for other names"
         return _IN_WORDS.get(self.exit, self.error or f"curl exit {self.exit}")
 
 
@@ -57,24 +96,37 @@ def quoted(url: str) -> str:
     return f'"{escaped}"'
 
 
-def script(url: str, count: int, timeout: float) -> str:
-    """A shell script of ``count`` requests, each on its own connection; it stops after a third that had a failure.
+def script(url: str, count: int, timeout: float, asked: Asked = PLAIN) -> str:
+    """A shell script of ``count`` requests, each on its own connection; it stops after a part that had a failure.
 
     ``-q`` and ``--noproxy`` keep a .curlrc or a proxy variable from answering in the cluster's place.
     """
-    base = f"curl -q -s --noproxy '*' -m {timeout:g} -w '\\n{_MARK}\\n'"
+    mark = f"\\n{MARK}{_HEADERS if asked.see_headers else ''}\\n"
+    base = f"curl -q -s --noproxy '*' -m {timeout:g} -w '{mark}'"
+    flags = asked.flags()
+    prepare = ""
+    if asked.ca:
+        prepare = f'ca=$(mktemp); trap \'rm -f "$ca"\' EXIT; printf %s {shlex.quote(asked.ca)} >"$ca"; '
+        base += ' --cacert "$ca"'
+    if flags:
+        base += f" {shlex.join(flags)}"
     if count == 1:
-        return f"{base} -g {quoted(url)}; true"
+        return f"{prepare}{base} -g {quoted(url)}; true"
     joiner = "&" if "?" in url else "?"
     runs, first = [], 1
-    for index in range(_CHUNKS):
-        last = count * (index + 1) // _CHUNKS
+    for last in _parts(count):
         if last >= first:
             runs.append(f"run {quoted(f'{url}{joiner}probe=[{first}-{last}]')}")
         first = last + 1
     stop = 'case "$out" in *"<<podwalk 000 "*) exit 0;; esac'
     head = f"run() {{ out=$({base} -H 'Connection: close' \"$1\"); printf '%s\\n' \"$out\"; {stop}; }}"
-    return f"{head}; {'; '.join(runs)}; true"
+    return f"{prepare}{head}; {'; '.join(runs)}; true"
+
+
+def _parts(count: int) -> tuple[int, int, int]:
+    """The last request of each of three parts."""
+    few = min(count // 3, _FEW)
+    return few, few + (count - few) // 2, count
 
 
 def parse(output: str) -> list[Answer]:
@@ -82,17 +134,15 @@ def parse(output: str) -> list[Answer]:
     answers, start = [], 0
     for found in _RECORD.finditer(output):
         body = output[start : found.start()].strip("\n")
-        answers.append(
-            Answer(
-                int(found["status"]),
-                int(found["exit"]),
-                found["ip"],
-                float(found["time"]),
-                body,
-                found["error"].strip(),
-            )
-        )
         start = found.end()
+        headers: dict[str, str] = {}
+        end = output.find(_END_OF_HEADERS, start)
+        # The body of the next answer may begin with a brace, so what follows counts only up to its own end.
+        if end >= 0 and "<<podwalk " not in output[start:end]:
+            headers = {name: ", ".join(values) for name, values in json.loads(output[start:end]).items()}
+            start = end + len(_END_OF_HEADERS)
+        seconds, error = float(found["time"]), found["error"].strip()
+        answers.append(Answer(int(found["status"]), int(found["exit"]), found["ip"], seconds, body, error, headers))
     return answers
 
 
@@ -115,6 +165,12 @@ def shorten(text: str, longest: int = 60) -> str:
     """The first line of a body, cut to a length that a report can show."""
     line = text.strip().splitlines()[0] if text.strip() else ""
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def header_values(answers: list[Answer], names: Mapping[str, str | None]) -> str:
+    """What the answers say in these headers: ``location: /login``; one that is not there is told as such."""
+    said = {f"{name.lower()}: {a.headers.get(name.lower(), '(none)')}" for a in answers for name in names}
+    return ", ".join(sorted(said))
 
 
 def wanted(status: int, count: int, timeout: float) -> str:

@@ -6,34 +6,62 @@ one line of the report: it passes if every expectation in it is met, and the fir
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Unpack
 
 from podwalk.api import selectors
 from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.backends.base import BackendError, Cluster
-from podwalk.checks import http, names
-from podwalk.checks.patience import Clock, Patience, seconds
+from podwalk.checks import certificates, connect, http, lookups, names
+from podwalk.checks.certificates import CertificateProbe
+from podwalk.checks.flows import Flow, FlowsProbe
+from podwalk.checks.owned import OwnedPods
+from podwalk.checks.patience import Clock, Patience, RealClock, seconds
 from podwalk.checks.probes import HttpProbe, Means, Observed, in_words
 from podwalk.checks.report import Finding, StepKind, StepResult, Verdict
-from podwalk.checks.shell import PodShell
+from podwalk.checks.shell import NODE, Shell, see_it
 from podwalk.checks.signals import CouldNotTellError, NotTriedError, NotYetError
 from podwalk.checks.state import Frozen, Live, State, at_path, split_ref
 from podwalk.client.sync import SyncClient
 
+if TYPE_CHECKING:
+    from podwalk.trace.model import Walk
+
+_GRACE, _GRACE_ELSEWHERE = 0.4, 2.5
 _RESOLVER_SCRIPT = "printf '%s\\n' {url}; cat /etc/hosts; echo '<<podwalk>>'; cat /etc/resolv.conf"
 
 
 @dataclass(frozen=True, slots=True)
 class LabFacts:
-    """What a check needs to know of its lab: ``layer/id``, title, namespaces, and the points of each step by title."""
+    """What a check needs to know of its lab: ``layer/id``, title, namespaces, and the points of each step by title.
+
+    ``breaks`` names what the lab itself breaks of the cluster (``dns``, ``network``, ``nodes``), so that the control
+    does not ask for it. ``parameters`` are the values that this attempt was started with, ``addons``
+    those that it needs.
+    """
 
     lab: str
     title: str
     namespaces: tuple[str, ...]
     points: Mapping[str, int]
+    breaks: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    addons: tuple[str, ...] = ()
+
+
+class Asking(TypedDict, total=False):
+    """How a request is made: its ``headers`` and ``method``; over https ``ca`` or ``insecure``.
+
+    ``ca`` is a Secret ``ns/name`` whose ``ca.crt`` (or else ``tls.crt``) is the only authority that is trusted.
+    """
+
+    headers: Mapping[str, str]
+    method: str
+    ca: str
+    insecure: bool
 
 
 class Step:
@@ -96,11 +124,21 @@ class Lab:
         self.at_start = State(Frozen(at_start))
         self.now = State(Live(client))
         self.results: list[StepResult] = []
-        grace = 0.4 if cluster.backend == "embedded" else 2.5
+        clock = clock or RealClock()
+        grace = min(clock.stretched(_GRACE), _GRACE_ELSEWHERE)
+        if cluster.backend != "embedded" or facts.addons:
+            # What runs as an add-on (an Ingress controller, say) follows the API with a reload of its own.
+            grace = _GRACE_ELSEWHERE
         patience = Patience(lambda: self.now.moving(facts.namespaces), clock, grace)
-        self._shell = PodShell(cluster, self.now)
+        self._cluster = cluster
+        self._shell = Shell(cluster, self.now)
         self._means = Means(self._shell, self.now, patience, self._expecting)
         self._step: Step | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The values of lab.yaml's parameters in this attempt."""
+        return self.facts.parameters
 
     # Structure
 
@@ -138,14 +176,95 @@ class Lab:
 
     # Behaviour
 
-    def http(self, pod: str, url: str, *, timeout: str | float = "2s") -> HttpProbe:
-        """One request from a Pod (``ns/pod`` or ``ns/deploy/name``); ``$NAME`` in the URL is a variable of the Pod."""
-        return self.many(pod, url, 1, timeout=timeout)
+    def http(self, place: str, url: str, *, timeout: str | float = "2s", **asked: Unpack[Asking]) -> HttpProbe:
+        """One request from a place: ``ns/pod``, ``ns/deploy/name``, ``node:NAME`` or ``outside``.
 
-    def many(self, pod: str, url: str, count: int, *, timeout: str | float = "1s") -> HttpProbe:
+        ``$NAME`` in the URL is a variable of the Pod. See :class:`Asking` for headers, method and TLS.
+        """
+        return self.many(place, url, 1, timeout=timeout, **asked)
+
+    def many(
+        self, place: str, url: str, count: int, *, timeout: str | float = "1s", **asked: Unpack[Asking]
+    ) -> HttpProbe:
         """``count`` requests, each on a connection of its own, so that each is balanced anew."""
         self._ask()
-        return HttpProbe(self._means, pod, url, count, seconds(timeout))
+        how = http.Asked(
+            asked.get("headers") or {},
+            asked.get("method", "GET"),
+            certificates.authority(self.now, asked["ca"]) if "ca" in asked else "",
+            asked.get("insecure", False),
+        )
+        return HttpProbe(self._means, place, url, count, seconds(timeout), how)
+
+    def certificate(
+        self, place: str, target: str, *, sni: str | None = None, timeout: str | float = "2s"
+    ) -> CertificateProbe:
+        """The certificate that ``host:port`` shows to somebody who asks for the name ``sni`` (or for the host)."""
+        self._ask()
+        return CertificateProbe(self._means, place, connect.check_target(target), sni, seconds(timeout))
+
+    def connect(self, place: str, target: str, *, timeout: str | float = "1s") -> Observed:
+        """The fate of a TCP connection to ``host:port``: ``open``, ``refused``, ``no answer`` or ``name not known``."""
+        self._ask()
+        span = seconds(timeout)
+        show = see_it(place, "curl", f"-sSm{span:g}", f"http://{connect.check_target(target)}/")
+        return Observed(self._means, lambda: connect.fates(self._shell, place, [target], span)[0], show)
+
+    def flows(self, *, allowed: Collection[Flow], blocked: Collection[Flow], timeout: str | float = "1s") -> FlowsProbe:
+        """TCP flows (place, ``host:port``) that must open beside those that must not.
+
+        Each blocked flow needs its positive controls among the allowed: one from the same source, one to the same port.
+        Raises ValueError where the lab's author forgot them.
+        """
+        self._ask()
+        return FlowsProbe(self._means, tuple(allowed), tuple(blocked), seconds(timeout))
+
+    def client_ip(self, place: str, url: str, *, timeout: str | float = "2s") -> Observed:
+        """The address that agnhost at ``url`` (its ``/clientip``) sees as the caller's, without the port."""
+        self._ask()
+        span = seconds(timeout)
+
+        def look() -> str:
+            answers = http.parse(self._shell.run(place, http.script(url, 1, span), span + 10))
+            answer = answers[0] if answers else None
+            return answer.body.rpartition(":")[0] if answer and answer.status == 200 else http.tally(answers)
+
+        return Observed(self._means, look, see_it(place, "curl", f"-sSm{span:g}", url))
+
+    def lookup(self, place: str, name: str, kind: str = "A") -> Observed:
+        """What the resolver of a place finds for a name, as a set of texts; see :mod:`podwalk.checks.lookups`."""
+        self._ask()
+        argv = lookups.command(name, kind)
+        return Observed(
+            self._means, lambda: lookups.parse(self._shell.run(place, lookups.script(argv), 30)), see_it(place, *argv)
+        )
+
+    def output(self, place: str, script: str, *, timeout: str | float = "10s") -> Observed:
+        """What a command that only reads prints there, without the blanks around it."""
+        self._ask()
+        span = seconds(timeout)
+        show = see_it(place, "sh", "-c", script)
+        return Observed(self._means, lambda: self._shell.run(place, script, span).strip(), show)
+
+    def read(self, place: str, script: str, *, timeout: str | float = "10s") -> str:
+        """What a command that only reads prints there now: for facts that an expectation needs, such as an address."""
+        self._ask()
+        return self._shell.run(place, script, seconds(timeout)).strip()
+
+    def could_not_tell(self, why: str) -> NoReturn:
+        """End the step with the verdict "could not tell", where what was observed would say nothing about the work."""
+        raise CouldNotTellError(why)
+
+    def walk(self, source: str, url: str, *, timeout: str | float = "500ms") -> Walk:
+        """One real connection, followed hop by hop (`podwalk trace`): from ns/POD, node/NAME or outside to a URL."""
+        self._ask()
+        from podwalk.trace.follow import trace  # needed by few checks, and not free to import
+        from podwalk.trace.target import TraceError
+
+        try:
+            return trace(self._cluster, source, url, timeout=seconds(timeout))
+        except TraceError as error:
+            raise CouldNotTellError(str(error)) from None
 
     def goes_to(self, pod: str, url: str) -> Observed:
         """Where the host of a URL leads in this Pod: ``service ns/name``, or what it is instead (see checks.names)."""
@@ -161,6 +280,19 @@ class Lab:
         show = f"kubectl -n {namespace} exec {name} -- sh -c 'echo {http.quoted(url)}; cat /etc/hosts /etc/resolv.conf'"
         return Observed(self._means, look, show)
 
+    def successors(self, source: str, target: str) -> Observed:
+        """What the policies say about the Pods that come after these two: ``allowed``, ``denied``, or it depends.
+
+        Each is ``ns/pod``, ``ns/deploy/name`` or an address, and the target has a port, ``:80`` or ``:53/UDP``; see
+        :mod:`podwalk.checks.successors`. A pinned address shows here, before its Pod has gone.
+        """
+        from podwalk.checks import successors
+
+        self._ask()
+        pod = next(end for end in (successors.port_of(target)[0], source) if "/" in end)
+        show = f"kubectl -n {split_ref(pod)[0]} describe networkpolicy   # Pods like {source}, to {target}"
+        return Observed(self._means, lambda: successors.judge(self._cluster, self.now, source, target), show)
+
     # State
 
     def ready_ips(self, namespace: str, wanted: Mapping[str, str] | None = None, **labels: str) -> set[str]:
@@ -168,10 +300,39 @@ class Lab:
         self._ask()
         return self.now.ready_ips(namespace, wanted, **labels)
 
-    def pod_names(self, ref: str) -> set[str]:
-        """The names of the Pods that the Deployment ``ns/name`` owns now."""
+    def nodes(self, role: str = "worker") -> list[str]:
+        """The names of the nodes with a role (``worker``, ``control-plane``), in the cluster's order."""
         self._ask()
-        return {str(p["metadata"]["name"]) for p in self.now.pods_of(ref)}
+        return [n.name for n in self._cluster.status().nodes if n.role == role]
+
+    def node_ip(self, node: str) -> str:
+        """The IPv4 address of a node."""
+        self._ask()
+        return next(n.address for n in self._cluster.status().nodes if n.name == node)
+
+    def node_of(self, ref: str) -> str:
+        """The place ``node:NAME`` of the node that a Pod ``ns/name`` or ``ns/deploy/name`` runs on."""
+        self._ask()
+        namespace, pod = self._shell.locate(ref)
+        found = self.now.find("Pod", f"{namespace}/{pod}")
+        return f"{NODE}{at_path(found or {}, 'spec.nodeName')}"
+
+    def field(self, kind: str, ref: str, path: str) -> Observed:
+        """The value at a dotted path of an object."""
+        self._ask()
+        namespace, name = split_ref(ref)
+        show = f"kubectl -n {namespace} get {kind.lower()} {name} -o jsonpath='{{.{path}}}'"
+        return Observed(self._means, lambda: at_path(self.now.find(kind, ref) or {}, path), show)
+
+    def value(self, look: Callable[[], Any], show: str) -> Observed:
+        """What the checker itself works out of ``lab.now``, with the command that shows it to the learner."""
+        self._ask()
+        return Observed(self._means, look, show)
+
+    def pod_names(self, ref: str) -> OwnedPods:
+        """The names of the Pods that the Deployment ``ns/name`` owns, whenever they are asked for."""
+        self._ask()
+        return OwnedPods(lambda: frozenset(str(p["metadata"]["name"]) for p in self.now.pods_of(ref)))
 
     def pod_ips(self, ref: str, port: int | None = None) -> set[str]:
         """The addresses of these Pods; with a port as ``address:port``."""
@@ -219,6 +380,12 @@ class Lab:
     def same_pod(self, ref: str) -> None:
         """The Pod is the very one of the beginning: not replaced, and on no other network than before."""
         self.same("Pod", ref, "metadata.uid", "spec.hostNetwork")
+
+    def means(self, selector: Object | None, deployment: str) -> bool:
+        """Whether a LabelSelector means the Pods that the Deployment would make next; one that is absent means all."""
+        self._ask()
+        template = at_path(self.now.find("Deployment", deployment) or {}, "spec.template.metadata.labels") or {}
+        return selector is None or selectors.label_selector(selector)(template)
 
     def finds_new_pods(self, service: str, deployment: str) -> None:
         """The Service's selector matches the Pods that the Deployment would make next, by its template's labels."""

@@ -6,12 +6,13 @@ a learner whose cluster has come to rest should not wait five seconds for an ans
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from podwalk.checks.signals import CouldNotTellError, NotYetError
+from podwalk.checks.signals import CouldNotTellError, NotYetError, OvertakenError
 
 T = TypeVar("T")
 
@@ -27,6 +28,9 @@ class Clock(Protocol):
     def pause(self, seconds: float) -> None:
         """Let time pass between two looks."""
 
+    def stretched(self, seconds: float) -> float:
+        """How long that lasts where more wants to be done than there are processors for it."""
+
 
 class RealClock:
     """The machine's clock."""
@@ -38,6 +42,13 @@ class RealClock:
     def pause(self, seconds: float) -> None:
         """Let time pass between two looks."""
         time.sleep(seconds)
+
+    def stretched(self, seconds: float) -> float:
+        """Longer by as much as there is more to do (the load of the last minute) than there are processors."""
+        try:
+            return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        except OSError:  # nobody knows
+            return seconds
 
 
 def seconds(text: str | float) -> float:
@@ -69,7 +80,7 @@ class Patience:
         A look that fails (the Pod has just left, and its successor is coming) is looked at again too; the last failure
         is raised: NotYetError or CouldNotTellError.
         """
-        started = self.clock.now()
+        started, moved = self.clock.now(), False
         while True:
             failure = None
             try:
@@ -79,8 +90,11 @@ class Patience:
             except (NotYetError, CouldNotTellError) as error:
                 failure = error
             waited = self.clock.now() - started
-            if waited >= within or (waited >= self._grace and not self._moving()):
+            moves = waited < self._grace or isinstance(failure, OvertakenError) or self._moving()
+            # What moved until now may have arrived after the look, so that it is worth another one.
+            if waited >= within or not (moves or moved):
                 if failure is not None:
                     raise failure
                 return seen
+            moved = moves
             self.clock.pause(every)

@@ -6,7 +6,8 @@ an ill cluster is worse than none; a step that needs an earlier one is not tried
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -63,6 +64,10 @@ class Report:
     steps: tuple[StepResult, ...]
     seconds: float = 0.0
     hint_command: str = field(default="podwalk lab hint")
+
+    def told(self, words: Callable[[str], str]) -> Report:
+        """The same with all that is said in other words: the names of namespaces as the learner knows them."""
+        return replace(self, steps=tuple(_told(step, words) for step in self.steps))
 
     @property
     def verdict(self) -> Verdict:
@@ -135,3 +140,10 @@ class Report:
             for step in data["steps"]
         )
         return cls(data["lab"], data["title"], steps, float(data["seconds"]))
+
+
+def _told(step: StepResult, words: Callable[[str], str]) -> StepResult:
+    found = step.finding
+    if found is not None:
+        found = Finding(words(found.expected), words(found.observed), words(found.see_it), words(found.died))
+    return replace(step, finding=found, reason=words(step.reason), nudge=words(step.nudge))

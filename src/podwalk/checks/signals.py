@@ -13,6 +13,10 @@ class NotYetError(Exception):
         self.finding = finding
 
 
+class OvertakenError(NotYetError):
+    """The Pod was replaced while the probe was in it: something has just moved, whatever the state says now."""
+
+
 class CouldNotTellError(Exception):
     """The probe itself failed, so nothing is known about the learner's work."""
 

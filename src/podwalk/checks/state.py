@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from podwalk.api import meta, selectors
+from podwalk.api.errors import ApiError
 from podwalk.api.meta import Object
 from podwalk.client.sync import SyncClient
 
 SERVICE_NAME = "kubernetes.io/service-name"
 SNAPSHOT_KINDS = (
-    "Pod", "Service", "EndpointSlice", "ConfigMap", "Deployment", "ReplicaSet", "DaemonSet", "NetworkPolicy",
+    "Pod", "Service", "EndpointSlice", "ConfigMap", "Deployment", "ReplicaSet", "DaemonSet", "StatefulSet",
+    "Job", "NetworkPolicy",
 )  # fmt: skip
 
 
@@ -45,11 +47,15 @@ class Frozen:
         return [o for o in self._objects if o["kind"] == kind and meta.namespace(o) == namespace]
 
 
-def freeze(client: SyncClient, namespaces: Iterable[str]) -> list[Object]:
-    """The objects that checks may later compare with, without their bookkeeping. Raises ApiError or OSError."""
+def freeze(client: SyncClient, namespaces: Iterable[str], kinds: Iterable[str] = ()) -> list[Object]:
+    """The objects that checks may later compare with, without their bookkeeping. Raises ApiError or OSError.
+
+    ``kinds``: those to keep besides the usual ones.
+    """
+    wanted = dict.fromkeys([*SNAPSHOT_KINDS, *kinds])
     kept = []
     for namespace in namespaces:
-        for kind in SNAPSHOT_KINDS:
+        for kind in wanted:
             for obj in client.list(kind, namespace):
                 obj["metadata"].pop("managedFields", None)
                 kept.append(obj)
@@ -149,14 +155,28 @@ class State:
         return found
 
     def moving(self, namespaces: Iterable[str]) -> bool:
-        """Whether something is still on its way: a rollout, a Pod that starts or ends, a slice behind its Pods."""
-        for namespace in namespaces:
+        """Whether something is still on its way: a rollout, a Pod that starts or ends, a certificate being issued."""
+        names = list(namespaces)
+        for namespace in names:
             pods = self.objects("Pod", namespace)
             if any(meta.is_deleting(p) or (p.get("status") or {}).get("phase") == "Pending" for p in pods):
                 return True
             if any(_rolling(d) for d in self.objects("Deployment", namespace)):
                 return True
-        return False
+        return any(self._issues(namespace) for namespace in names)
+
+    def _issues(self, namespace: str) -> bool:
+        try:
+            certificates = self.objects("Certificate", namespace)
+        except ApiError as error:
+            if error.reason not in ("NotFound", "Forbidden"):
+                raise
+            return False  # there is no cert-manager, or the learner has no part in it
+        # The key of the next certificate is put away last.
+        return any(
+            meta.condition_is_true(c, "Issuing") or (c.get("status") or {}).get("nextPrivateKeySecretName")
+            for c in certificates
+        )
 
 
 def _owner(obj: Object) -> str:

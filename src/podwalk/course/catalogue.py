@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
-from podwalk.api import meta, resources
+from podwalk.api import added, meta
 from podwalk.api.meta import Object
 from podwalk.checks.lab import LabFacts
 from podwalk.checks.run import Checker
 from podwalk.course import schema
 from podwalk.course.schema import LabError
+from podwalk.course.values import fill
 
 LAB_LABEL = "podwalk.dev/lab"
+# Where a wheel keeps the course; pyproject.toml puts it there.
+INSTALLED = Path(__file__).resolve().parents[1] / "content"
+# Kinds without a namespace that a lab never brings along.
+_NOT_OURS = ("Node",)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -52,6 +57,11 @@ class LabSpec:
     hints: tuple[Hint, ...]
     unready: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+    breaks: tuple[str, ...] = ()
+    addons: tuple[str, ...] = ()
+    outside: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -83,22 +93,46 @@ class LabSpec:
         """``checkers/<layer>/<id with underscores>.py``."""
         return self.root / "checkers" / self.layer / f"{self.id.replace('-', '_')}.py"
 
-    def facts(self) -> LabFacts:
+    @property
+    def teardown(self) -> Path:
+        """The script that undoes what the lab's own scripts did to nodes; there may be none."""
+        return self.folder / "teardown.sh"
+
+    def scripts(self) -> list[Path]:
+        """``setup/*.sh`` in the order of their names: what is done to the cluster when all objects are there."""
+        return sorted((self.folder / "setup").glob("*.sh"))
+
+    def facts(self, parameters: Mapping[str, str] | None = None) -> LabFacts:
         """What a check needs to know of it."""
-        return LabFacts(self.name, self.title, self.namespaces, self.points)
+        return LabFacts(
+            self.name, self.title, self.namespaces, self.points, self.breaks, dict(parameters or {}), self.addons
+        )
 
     def ticket(self) -> str:
         """The README of the lab. Raises LabError."""
         return read(self.folder / "README.md")
 
-    def objects(self) -> list[Object]:
-        """The objects of setup/*.yaml in the order of the files, labelled as the lab's. Raises LabError."""
+    def objects(self, values: Mapping[str, str] | None = None) -> list[Object]:
+        """The objects of setup/*.yaml in the order of the files, labelled as the lab's. Raises LabError.
+
+        ``values`` fill the places ``${NAME}``; see :mod:`podwalk.course.values`.
+        """
         found = []
         for path in sorted((self.folder / "setup").glob("*.yaml")):
-            found += [self._checked(obj, path) for obj in documents(path)]
+            found += [self._checked(obj, path) for obj in documents(path, values)]
         if not found:
             raise LabError(f"{self.folder / 'setup'}: the folder: has no *.yaml; a lab needs something to break")
         return found
+
+    def cluster_kinds(self) -> list[str]:
+        """The kinds without a namespace that the lab brings along, besides its namespaces. Raises LabError."""
+        kinds = {str(o["kind"]) for o in self.objects()}
+        return sorted(k for k in kinds if k != "Namespace" and not added.by_kind(k).namespaced)
+
+    def kinds(self) -> list[str]:
+        """The kinds that the lab's namespaces hold at the start, by its files. Raises LabError."""
+        kinds = {str(o["kind"]) for o in self.objects()}
+        return sorted(k for k in kinds if added.by_kind(k).namespaced)
 
     def checker(self) -> Checker:
         """The ``check`` function of the lab's checker. Raises LabError."""
@@ -115,11 +149,14 @@ class LabSpec:
 
     def _checked(self, obj: Object, path: Path) -> Object:
         try:
-            resource = resources.of(obj)
+            resource = added.of(obj)
         except KeyError as error:
-            raise LabError(f"{path}: kind: {error} is unknown; see podwalk.api.resources") from None
+            raise LabError(
+                f"{path}: kind: {error} is unknown; see podwalk.api.resources and podwalk.api.added"
+            ) from None
         space = meta.namespace(obj) if resource.namespaced else meta.name(obj) if resource.kind == "Namespace" else None
-        if space not in self.namespaces:
+        # Other kinds without a namespace belong to the cluster; the label says that this lab brought them.
+        if space not in self.namespaces and not (space is None and resource.kind not in _NOT_OURS):
             raise LabError(
                 f"{path}: {obj['kind']}/{meta.name(obj)}: is outside the lab's namespaces; "
                 f"put it into one of {', '.join(self.namespaces)}"
@@ -129,14 +166,27 @@ class LabSpec:
 
 
 def course_root() -> Path:
-    """The folder with labs/: $PODWALK_COURSE, the one this code is in, or the nearest above here. Raises LabError."""
+    """The folder with labs/. Raises LabError.
+
+    $PODWALK_COURSE; else the repository that this code is in; else the nearest folder above here that has labs in it;
+    else what was installed with this code.
+    """
     chosen = os.environ.get("PODWALK_COURSE")
-    candidates = [Path(chosen)] if chosen else [Path(__file__).resolve().parents[3], Path.cwd(), *Path.cwd().parents]
-    for folder in candidates:
-        if (folder / "labs").is_dir():
+    if chosen:
+        if (Path(chosen) / "labs").is_dir():
+            return Path(chosen)
+        raise LabError(
+            f"PODWALK_COURSE={chosen}: labs: is not there; set it to the folder that labs/ is in, or unset it"
+        )
+    repository = Path(__file__).resolve().parents[3]
+    if (repository / "labs").is_dir():
+        return repository
+    for folder in (Path.cwd(), *Path.cwd().parents, INSTALLED):
+        if any(lab_folders(folder)):
             return folder
-    where = f"PODWALK_COURSE={chosen}" if chosen else "this installation"
-    raise LabError(f"{where}: labs: is not there; run podwalk inside its repository, or set PODWALK_COURSE to it")
+    raise LabError(
+        "this installation: labs: is not there; install podwalk again, or set PODWALK_COURSE to its repository"
+    )
 
 
 def lab_folders(root: Path) -> Iterator[Path]:
@@ -175,6 +225,11 @@ def load(folder: Path) -> LabSpec:
         hints,
         tuple(data.get("unready", ())),
         tuple(data.get("references", ())),
+        dict(data.get("cluster", {})),
+        tuple(data.get("breaks", ())),
+        tuple(data.get("addons", ())),
+        dict(data.get("outside", {})),
+        {name: tuple(str(v) for v in choices) for name, choices in data.get("parameters", {}).items()},
     )
 
 
@@ -196,10 +251,13 @@ def find(root: Path, name: str) -> LabSpec:
     raise LabError(f"{name} could be {' or '.join(sorted(found))}; write more of it")
 
 
-def documents(path: Path) -> list[Any]:
-    """The YAML documents of a file that are not empty. Raises LabError, with the line where it does not parse."""
+def documents(path: Path, values: Mapping[str, str] | None = None) -> list[Any]:
+    """The YAML documents of a file that are not empty, filled with ``values``.
+
+    Raises LabError, with the line where it does not parse.
+    """
     try:
-        return [doc for doc in yaml.load_all(read(path), Loader=_LOADER) if doc is not None]
+        return [doc for doc in yaml.load_all(fill(read(path), values or {}), Loader=_LOADER) if doc is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}" if mark is not None else "the file"

@@ -6,11 +6,9 @@ began. Where the two disagree, because a process died in between, the lab is mad
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,9 +21,12 @@ from podwalk.checks.report import Report
 from podwalk.checks.run import run_check
 from podwalk.checks.state import freeze
 from podwalk.client.sync import SyncClient
-from podwalk.course import catalogue
+from podwalk.course import addons, answers, catalogue, fitting, leftovers, outside, values
+from podwalk.course.addons import AddonError
+from podwalk.course.answers import ScriptError
 from podwalk.course.catalogue import LAB_LABEL, Hint, LabSpec
-from podwalk.course.objects import WaitError, apply_all, delete_namespaces, wait_ready
+from podwalk.course.leftovers import Leftover
+from podwalk.course.objects import WaitError, apply_all, delete_labelled, delete_namespaces, wait_ready
 from podwalk.course.progress import Attempt, Progress, exclusive
 
 T = TypeVar("T")
@@ -33,9 +34,6 @@ T = TypeVar("T")
 _CONTROL_LABEL = "podwalk.dev/control"
 _READY_SECONDS = {"embedded": 60.0}
 _READY_SECONDS_ELSEWHERE = 300.0
-_FIX_SECONDS = 300.0
-# Not the manager of the setup: server-side apply would take away every field of it that an answer does not repeat.
-_ANSWER_MANAGER = "podwalk-answer"
 
 
 class CourseError(Exception):
@@ -72,7 +70,7 @@ class Course:
     """The labs on one cluster. Methods raise CourseError, LabError, ProgressError or BackendError: all are one line."""
 
     def __init__(self, cluster: Cluster, progress: Progress) -> None:
-        self.cluster = cluster
+        self.cluster = cluster.for_labs()
         self.progress = progress
         self._uid = self._asking(lambda client: meta.uid(client.get("Namespace", "kube-system")))
 
@@ -82,6 +80,8 @@ class Course:
             raise CourseError(
                 f"{lab.name} does not run on {self.cluster.backend}; it runs on {', '.join(lab.backends)}"
             )
+        if missing := fitting.complaint(lab, self.cluster):
+            raise CourseError(missing)
         with self._lock():
             others = tuple(name for name in self.running() if name != lab.name)
             if self._runs(lab):
@@ -96,7 +96,8 @@ class Course:
         # Several checks may run at once, but none while a reset is half done: it would find everything replaced.
         with self._lock(shared=True):
             attempt = self._attempt(lab)
-            report = run_check(lab.facts(), lab.checker(), self.cluster, attempt.at_start)
+            found = run_check(lab.facts(attempt.parameters), lab.checker(), self.cluster, attempt.at_start)
+        report = found.told(self.cluster.shown)
         self.progress.record(attempt, report)
         return report
 
@@ -107,17 +108,25 @@ class Course:
                 raise NotRunningError(lab.name)
             self._make(lab)
 
-    def stop(self, lab: LabSpec) -> None:
-        """Take the lab out of the cluster; with the last lab the control Pods go as well."""
+    def stop(self, lab: LabSpec) -> list[Leftover]:
+        """Take the lab out of the cluster; with the last lab the control Pods go as well.
+
+        Returns what the learner made meanwhile outside the lab's namespaces: it stays.
+        """
         with self._lock():
-            present = self._present(lab)
+            present, attempt = self._present(lab), self.progress.attempt(lab.name, self._uid)
+            if present:
+                self._undo(lab)
             self.progress.end(lab.name, self._uid)
             gone = list(lab.namespaces)
             if not [name for name in self.running() if name != lab.name]:
                 gone.append(control.NAMESPACE)
-            self._asking(lambda client: delete_namespaces(client, self._ours(client, lab, gone)))
+            self._asking(lambda client: self._clear(client, lab, gone))
             if not present:
                 raise NotRunningError(lab.name)
+            if attempt is None:
+                return []
+            return self._asking(lambda client: leftovers.since(client, attempt.started, [*gone, *_spaces(client)]))
 
     def solve(self, lab: LabSpec) -> list[str]:
         """Apply the solution; the names of the files that were applied. Passes of this attempt no longer count."""
@@ -125,7 +134,19 @@ class Course:
         with self._lock():
             # Marked first: whoever ends us half-way has seen the solution at work all the same.
             self.progress.mark_solved(attempt.id)
-            return apply_answer(self.cluster, lab.solution / "fix")
+            return self._apply(lab, attempt, lab.solution / "fix")
+
+    def answer(self, lab: LabSpec, path: Path) -> list[str]:
+        """Apply somebody's answer: a file, or a folder of them. Raises CourseError where it does not apply."""
+        return self._apply(lab, self._attempt(lab), path)
+
+    def objects(self, lab: LabSpec) -> list[Object]:
+        """The objects that the running lab was made of. Raises NotRunningError or LabError."""
+        return lab.objects(values.of(self.cluster, self._attempt(lab).parameters))
+
+    def ticket(self, lab: LabSpec) -> str:
+        """The lab's ticket, with namespaces as they are called on this cluster. Raises LabError."""
+        return self.cluster.shown(lab.ticket())
 
     def hint(self, lab: LabSpec, number: int | None = None) -> HintTaken:
         """The next hint, or one of those already read. Raises CourseError for one that is further ahead."""
@@ -139,7 +160,7 @@ class Course:
             )
         hint = lab.hints[wanted - 1]
         self.progress.take_hint(lab.name, wanted, hint.cost)
-        return HintTaken(hint, wanted, count, wanted > taken)
+        return HintTaken(replace(hint, text=self.cluster.shown(hint.text)), wanted, count, wanted > taken)
 
     def running(self) -> list[str]:
         """The labs whose namespaces are on this cluster, by name."""
@@ -156,18 +177,67 @@ class Course:
 
     def _make(self, lab: LabSpec) -> None:
         """Delete what there is of the lab, apply, wait, remember. Raises CourseError where a namespace is foreign."""
-        objects = lab.objects()
+        before = self.progress.attempt(lab.name, self._uid)
+        # A reset keeps the values: the learner's notes stay true.
+        parameters = before.parameters if before else values.draw(lab.parameters)
+        filled = values.of(self.cluster, parameters)
+        objects = lab.objects(filled)
         seconds = _READY_SECONDS.get(self.cluster.backend, _READY_SECONDS_ELSEWHERE)
+        if self._present(lab):
+            self._undo(lab)
 
-        def make(client: SyncClient) -> list[Object]:
-            delete_namespaces(client, self._ours(client, lab, list(lab.namespaces)))
+        def make(client: SyncClient) -> None:
+            # First the kinds: what is not served cannot be cleared.
+            self._install(client, lab)
+            self._clear(client, lab, list(lab.namespaces))
             self._control(client, wait=False)
             apply_all(client, objects)
             wait_ready(client, [*lab.namespaces, control.NAMESPACE], lab.unready, seconds)
-            return freeze(client, lab.namespaces)
+            if lab.outside:
+                outside.add(self.cluster, client, lab.label, lab.outside, seconds)
 
-        at_start = self._asking(make)
-        self.progress.begin(lab.name, self.cluster.name, self._uid, at_start)
+        self._asking(make)
+        # The values are on record before a script uses them: whoever dies half-way leaves something to mend.
+        attempt = self.progress.begin(lab.name, self.cluster.name, self._uid, [], parameters)
+        for script in lab.scripts():
+            self._run(script, filled, "podwalk doctor shows what is missing")
+        self.progress.remember(attempt, self._asking(lambda client: freeze(client, lab.namespaces, lab.kinds())))
+
+    def _install(self, client: SyncClient, lab: LabSpec) -> None:
+        """The add-ons that the lab needs; they stay for the next lab."""
+        try:
+            for name in addons.missing(client, lab.addons):
+                addons.install(self.cluster, name)
+        except AddonError as error:
+            raise CourseError(str(error)) from None
+
+    def _undo(self, lab: LabSpec) -> None:
+        """Mend what the lab did outside its namespaces; harmless where the learner has already done so."""
+        if lab.outside:
+            outside.remove(self.cluster, lab.label)
+        if lab.teardown.is_file():
+            attempt = self.progress.attempt(lab.name, self._uid)
+            filled = values.of(self.cluster, attempt.parameters if attempt else values.draw(lab.parameters))
+            cure = f"start over: podwalk down --name {self.cluster.name} && podwalk up --name {self.cluster.name}"
+            self._run(lab.teardown, filled, cure)
+
+    def _run(self, script: Path, filled: dict[str, str], cure: str) -> None:
+        try:
+            answers.run(self.cluster, script, filled)
+        except ScriptError as error:
+            raise CourseError(f"{error}; {cure}") from None
+
+    def _apply(self, lab: LabSpec, attempt: Attempt, path: Path) -> list[str]:
+        try:
+            return answers.apply(self.cluster, path, values.of(self.cluster, attempt.parameters))
+        except ScriptError as error:
+            raise CourseError(f"{error}; see it: podwalk lab reset {lab.id}, then try again") from None
+
+    def _clear(self, client: SyncClient, lab: LabSpec, namespaces: list[str]) -> None:
+        """Delete the lab's namespaces, and what it has put beside them."""
+        spaces = self._ours(client, lab, namespaces)
+        delete_labelled(client, lab.cluster_kinds(), f"{LAB_LABEL}={lab.label}")
+        delete_namespaces(client, spaces)
 
     def _ours(self, client: SyncClient, lab: LabSpec, namespaces: list[str]) -> list[str]:
         """Those of the namespaces that exist. Raises CourseError where one is not of this lab."""
@@ -186,7 +256,8 @@ class Course:
 
     def _runs(self, lab: LabSpec) -> bool:
         """Whether all of the lab is there and we know how it began."""
-        if self.progress.attempt(lab.name, self._uid) is None:
+        attempt = self.progress.attempt(lab.name, self._uid)
+        if attempt is None or not attempt.at_start:
             return False
         spaces = self._asking(lambda client: [client.find("Namespace", n) for n in lab.namespaces])
         return all(
@@ -200,7 +271,7 @@ class Course:
         attempt = self.progress.attempt(lab.name, self._uid)
         if lab.name not in self.running():
             raise NotRunningError(lab.name)
-        if attempt is None:
+        if attempt is None or not attempt.at_start:
             raise CourseError(
                 f"{lab.name}: your progress file does not know how it began; start over: podwalk lab reset {lab.id}"
             )
@@ -236,37 +307,11 @@ class Course:
             ) from error
 
 
+def _spaces(client: SyncClient) -> list[str]:
+    """The namespaces of all labs, and of the control Pods."""
+    return [control.NAMESPACE, *(meta.name(n) for n in client.list("Namespace", label_selector=LAB_LABEL))]
+
+
 def _labs_on(client: SyncClient) -> list[str]:
     labels = {meta.labels(n)[LAB_LABEL] for n in client.list("Namespace", label_selector=LAB_LABEL)}
     return sorted(label.replace(".", "/", 1) for label in labels)
-
-
-def apply_answer(cluster: Cluster, path: Path) -> list[str]:
-    """Apply an answer: a .yaml file, a .sh script, or a folder of both in the order of their names.
-
-    Scripts run with sh, KUBECONFIG pointing at the cluster, and nothing else of podwalk's. Returns the file names.
-    Raises CourseError where one fails.
-    """
-    files = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".sh")) if path.is_dir() else [path]
-    for file in files:
-        if file.suffix == ".sh":
-            env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig_path)}
-            done = subprocess.run(
-                ["sh", "-eu", str(file)], env=env, capture_output=True, text=True, timeout=_FIX_SECONDS, check=False
-            )
-            code, said = done.returncode, done.stderr
-        else:
-            args = (
-                "apply",
-                "--server-side",
-                "--force-conflicts",
-                f"--field-manager={_ANSWER_MANAGER}",
-                "-f",
-                str(file),
-            )
-            result = cluster.kubectl(*args, timeout=_FIX_SECONDS)
-            code, said = result.returncode, result.stderr
-        if code:
-            last = said.strip().splitlines()[-1:] or [f"exit code {code}"]
-            raise CourseError(f"{file}: {last[0]}; see it: podwalk lab reset, then try again")
-    return [f.name for f in files]

@@ -60,13 +60,13 @@ def wait_ready(client: SyncClient, namespaces: Iterable[str], unready: Iterable[
 
 def _missing(state: State, namespaces: tuple[str, ...], excused: tuple[str, ...]) -> str:
     for namespace in namespaces:
-        pods = state.objects("Pod", namespace)
         for deployment in state.objects("Deployment", namespace):
             ref, wanted = f"{namespace}/{meta.name(deployment)}", deployment["spec"].get("replicas", 1)
             have = len(state.pods_of(ref))
             if have != wanted:
                 return f"deployment/{meta.name(deployment)}: {have} of {wanted} Pods exist in {namespace}"
-        for pod in pods:
+        # Looked up after the count above: Pods that came in between would be missed in an older list.
+        for pod in state.objects("Pod", namespace):
             ref = meta.key(pod)
             if not is_ready(pod) and not any(fnmatch.fnmatchcase(ref, pattern) for pattern in excused):
                 return f"pod/{meta.name(pod)}: is not Ready in {namespace} ({_why(pod)})"
@@ -97,6 +97,13 @@ def delete_namespaces(client: SyncClient, namespaces: Iterable[str], seconds: fl
         return f"namespace/{still[0]}: is still Terminating" if still else ""
 
     wait_for(left, seconds)
+
+
+def delete_labelled(client: SyncClient, kinds: Iterable[str], selector: str) -> None:
+    """Delete the objects of these kinds without a namespace that carry the label."""
+    for kind in kinds:
+        for obj in client.list(kind, label_selector=selector):
+            _delete(client, kind, meta.name(obj), None)
 
 
 def _delete(client: SyncClient, kind: str, name: str, namespace: str | None) -> bool:

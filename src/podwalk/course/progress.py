@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from podwalk.api.meta import Object
 from podwalk.checks.report import Report
 
-VERSION = 1
+VERSION = 3
 _BUSY_SECONDS = 10.0
 
 # Migration n brings a file from version n to n + 1. Never edit one that has been released; append the next.
@@ -58,6 +58,29 @@ _MIGRATIONS = (
     );
     CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
     """,
+    "ALTER TABLE attempts ADD COLUMN parameters TEXT NOT NULL DEFAULT '{}'",
+    """
+    CREATE TABLE cards (
+        question TEXT PRIMARY KEY,
+        due TEXT NOT NULL,
+        card TEXT NOT NULL
+    );
+    CREATE INDEX cards_due ON cards (due);
+    CREATE TABLE reviews (
+        id INTEGER PRIMARY KEY,
+        session TEXT NOT NULL,
+        question TEXT NOT NULL,
+        at TEXT NOT NULL,
+        rating INTEGER NOT NULL,
+        score REAL NOT NULL,
+        seconds REAL NOT NULL,
+        hints INTEGER NOT NULL,
+        sure INTEGER NOT NULL,
+        seed INTEGER NOT NULL,
+        answer TEXT NOT NULL
+    );
+    CREATE INDEX reviews_question ON reviews (question);
+    """,
 )
 
 
@@ -67,13 +90,17 @@ class ProgressError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One time that a lab was started. ``at_start``: the objects as they were then; ``solved``: we repaired it."""
+    """One time that a lab was started. ``at_start``: the objects as they were then; ``solved``: we repaired it.
+
+    ``parameters``: the values that were drawn for it.
+    """
 
     id: int
     lab: str
     started: str
     solved: bool
     at_start: list[Object]
+    parameters: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +153,29 @@ class Progress:
 
     # Attempts
 
-    def begin(self, lab: str, cluster: str, cluster_uid: str, at_start: list[Object]) -> int:
+    def begin(
+        self,
+        lab: str,
+        cluster: str,
+        cluster_uid: str,
+        at_start: list[Object],
+        parameters: Mapping[str, str] | None = None,
+    ) -> int:
         """A lab was started: ends an open attempt at it on this cluster, and is the current lab from now on."""
         with self._transaction() as db:
             self._end(db, lab, cluster_uid)
             row = db.execute(
-                "INSERT INTO attempts (lab, cluster, cluster_uid, started, at_start) VALUES (?, ?, ?, ?, ?)",
-                (lab, cluster, cluster_uid, _now(), json.dumps(at_start)),
+                "INSERT INTO attempts (lab, cluster, cluster_uid, started, at_start, parameters)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (lab, cluster, cluster_uid, _now(), json.dumps(at_start), json.dumps(dict(parameters or {}))),
             )
             self._set(db, f"current:{cluster_uid}", lab)
             return int(row.lastrowid or 0)
+
+    def remember(self, attempt: int, at_start: list[Object]) -> None:
+        """The lab has come to stand as the learner meets it: this is how it looks."""
+        with self._transaction() as db:
+            db.execute("UPDATE attempts SET at_start = ? WHERE id = ?", (json.dumps(at_start), attempt))
 
     def end(self, lab: str, cluster_uid: str) -> None:
         """A lab was stopped."""
@@ -146,11 +186,13 @@ class Progress:
     def attempt(self, lab: str, cluster_uid: str) -> Attempt | None:
         """The open attempt at a lab on a cluster."""
         row = self._db.execute(
-            "SELECT id, lab, started, solved, at_start FROM attempts"
+            "SELECT id, lab, started, solved, at_start, parameters FROM attempts"
             " WHERE lab = ? AND cluster_uid = ? AND ended IS NULL ORDER BY id DESC",
             (lab, cluster_uid),
         ).fetchone()
-        return Attempt(row[0], row[1], row[2], row[3] is not None, json.loads(row[4])) if row else None
+        if row is None:
+            return None
+        return Attempt(row[0], row[1], row[2], row[3] is not None, json.loads(row[4]), json.loads(row[5]))
 
     def running(self, cluster_uid: str) -> list[str]:
         """The labs with an open attempt on a cluster, the oldest first."""
@@ -215,6 +257,33 @@ class Progress:
             "SELECT COUNT(*), COALESCE(SUM(cost), 0) FROM hints WHERE lab = ?", (lab,)
         ).fetchone()
         return Standing(bool(passed), max((best or 0) - cost, 0), checks, hints, bool(shown))
+
+    # Chapters
+
+    def chapter_begun(self, chapter: str) -> None:
+        """A chapter's objects were put into a cluster. One that was finished stays so."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (f"chapter:{chapter}", "begun"))
+
+    def chapter_finished(self, chapter: str) -> None:
+        """The last cell of a chapter ran."""
+        with self._transaction() as db:
+            self._set(db, f"chapter:{chapter}", "finished")
+
+    def chapters(self) -> dict[str, bool]:
+        """The chapters that were begun, and whether they were finished."""
+        rows = self._db.execute("SELECT key, value FROM settings WHERE key LIKE 'chapter:%'")
+        return {key.removeprefix("chapter:"): value == "finished" for key, value in rows}
+
+    # For other rooms that keep facts in this file (podwalk.drills.memory)
+
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """One fact: all of it is written, or nothing; a second writer waits."""
+        return self._transaction()
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        return self._db.execute(query, values).fetchall()
 
     # The file
 

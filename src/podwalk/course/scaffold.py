@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from podwalk.course.catalogue import INSTALLED
 from podwalk.course.schema import ID_PATTERN, MAX_LABEL, LabError
 
 _IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
@@ -93,6 +94,8 @@ _WRONG = "# fails: the client gets an answer\n# TODO why somebody would try this
 
 def new_lab(root: Path, name: str) -> list[Path]:
     """Write the files of the lab ``layer/id``; the paths written. Raises LabError where a part of it exists."""
+    if root == INSTALLED:
+        raise LabError("labs are written in a clone of podwalk's repository; set PODWALK_COURSE to it, or work in it")
     layer, _, lab_id = name.partition("/")
     if not all(re.match(ID_PATTERN, part) for part in (layer, lab_id)):
         raise LabError(f"{name}: is no layer/id; write for example services/web-times-out (lower case, hyphens)")

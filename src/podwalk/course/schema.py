@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from podwalk.backends import NAMES
+from podwalk.checks.control import BREAKABLE
+from podwalk.course.addons import known
+from podwalk.course.outside import TARGET_PATTERN
+
 ID_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 # The value of the label podwalk.dev/lab is <layer>.<id>, and Kubernetes allows 63 characters.
 MAX_LABEL = 63
-BACKENDS = ("embedded", "kind")
 DIFFICULTIES = ("easy", "medium", "hard")
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -28,7 +32,7 @@ SCHEMA: dict[str, Any] = {
             "maxItems": 2,
         },
         "difficulty": {"enum": list(DIFFICULTIES)},
-        "backends": {"type": "array", "items": {"enum": list(BACKENDS)}, "minItems": 1, "uniqueItems": True},
+        "backends": {"type": "array", "items": {"enum": list(NAMES)}, "minItems": 1, "uniqueItems": True},
         "objectives": {"type": "array", "items": _TEXT, "minItems": 1},
         "namespaces": _NAMES,
         "points": {
@@ -49,6 +53,35 @@ SCHEMA: dict[str, Any] = {
                         "properties": {"text": _TEXT, "cost": {"type": "integer", "minimum": 0, "maximum": 100}},
                     },
                 ]
+            },
+        },
+        "cluster": {
+            "type": "object",
+            "additionalProperties": False,
+            "minProperties": 1,
+            "properties": {
+                "cni": _TEXT,
+                "proxyMode": {"enum": ["iptables", "nftables"]},
+                "networkPolicy": {"type": "boolean"},
+            },
+        },
+        "addons": {"type": "array", "items": {"enum": known()}, "minItems": 1, "uniqueItems": True},
+        "outside": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": r"^[a-z0-9-]+(\.[a-z0-9-]+)+$"},
+            "additionalProperties": {"type": "string", "pattern": TARGET_PATTERN},
+        },
+        "breaks": {"type": "array", "items": {"enum": list(BREAKABLE)}, "minItems": 1, "uniqueItems": True},
+        "parameters": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"},
+            "additionalProperties": {
+                "type": "array",
+                "items": {"type": ["string", "integer"]},
+                "minItems": 2,
+                "uniqueItems": True,
             },
         },
         "unready": {"type": "array", "items": {"type": "string", "pattern": "^[^/]+/[^/]+$"}},
@@ -102,6 +135,8 @@ def _cross_checks(data: dict[str, Any], path: Path) -> None:
     low, high = data["minutes"]
     if low > high:
         raise LabError(f"{path}: minutes: {low} is more than {high}; write [from, to]")
+    if data.get("outside") and data["backends"] != ["embedded"]:
+        raise LabError(f"{path}: outside: only the embedded cluster has an outside of its own; backends: [embedded]")
     total = sum(data["points"].values())
     costs = sum(h["cost"] for h in data["hints"] if isinstance(h, dict) and "cost" in h)
     if costs >= total:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from podwalk.api import errors, meta, resources, selectors
 from podwalk.api.meta import Object
-from podwalk.backends.base import Completed
+from podwalk.backends.base import ClusterStatus, Completed, NodeInfo
 
 Exec = Callable[[str, str, str], Completed]
 
@@ -20,6 +20,7 @@ class FakeClock:
     def __init__(self) -> None:
         self.time = 0.0
         self.on_pause: Callable[[], None] = lambda: None
+        self.busy = 1.0
 
     def now(self) -> float:
         return self.time
@@ -27,6 +28,9 @@ class FakeClock:
     def pause(self, seconds: float) -> None:
         self.time += seconds
         self.on_pause()
+
+    def stretched(self, seconds: float) -> float:
+        return seconds * self.busy
 
 
 class FakeClient:
@@ -88,10 +92,24 @@ class FakeCluster:
         self.exec: Exec = lambda namespace, pod, script: answered(body=pod)
         self.execs: list[tuple[str, str, str]] = []
         self._count = 0
+        self.options: dict[str, Any] = {"cni": "flannel", "proxyMode": "iptables", "networkPolicy": True}
+        self.beyond: list[tuple[str, list[str]]] = []
         self.add(node("one"))
         self.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}})
         for obj in objects:
             self.add(obj)
+
+    def for_labs(self) -> FakeCluster:
+        return self
+
+    def shown(self, text: str) -> str:
+        return text
+
+    def status(self) -> ClusterStatus:
+        nodes = tuple(
+            NodeInfo(meta.name(o), "worker", "172.18.0.3", True) for (k, _), o in self.objects.items() if k == "Node"
+        )
+        return ClusterStatus(self.name, self.backend, True, self.context, "", nodes, {"options": self.options})
 
     def add(self, obj: Object) -> Object:
         """Store an object as an API server would: UID, ServiceAccount of a namespace, a Ready Pod."""
@@ -116,6 +134,14 @@ class FakeCluster:
         del self.objects[kind, key]
         if kind == "Namespace":
             self.objects = {k: o for k, o in self.objects.items() if meta.namespace(o) != key}
+
+    def node(self, node: str, argv: Sequence[str], *, timeout: float | None = None) -> Completed:
+        self.beyond.append((node, list(argv)))
+        return self.exec("", f"node:{node}", argv[-1])
+
+    def outside(self, argv: Sequence[str], *, timeout: float | None = None) -> Completed:
+        self.beyond.append(("", list(argv)))
+        return self.exec("", "outside", argv[-1])
 
     def must_answer(self) -> None:
         if self.down_with:

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from fake_cluster import FakeClock, FakeCluster, answered, pod, service, slice_of
@@ -13,7 +14,8 @@ from fake_cluster import FakeClock, FakeCluster, answered, pod, service, slice_o
 from podwalk.backends.base import Completed
 from podwalk.checks import Lab, http
 from podwalk.checks.lab import LabFacts
-from podwalk.checks.patience import Patience, seconds, spoken
+from podwalk.checks.owned import OwnedPods
+from podwalk.checks.patience import Patience, RealClock, seconds, spoken
 from podwalk.checks.probes import difference
 from podwalk.checks.report import StepResult, Verdict
 from podwalk.checks.state import Frozen, State
@@ -81,9 +83,10 @@ def test_a_variable_of_the_pod_is_expanded_and_proxies_are_not_used(server: Thre
     assert (answer.status, answer.body) == (200, "/b\nsecond line")
 
 
-def test_many_requests_stop_after_the_first_third_with_a_failure() -> None:
-    answers = run(http.script("http://127.0.0.1:1/", 30, 1))
-    assert [a.outcome for a in answers] == ["connection refused"] * 10
+@pytest.mark.parametrize(("count", "asked"), [(2, 1), (7, 2), (10, 3), (30, 3), (300, 3)])
+def test_many_requests_stop_after_the_first_few_if_nobody_answers(count: int, asked: int) -> None:
+    answers = run(http.script("http://127.0.0.1:1/", count, 1))
+    assert [a.outcome for a in answers] == ["connection refused"] * asked
 
 
 def test_an_unknown_name_is_told_from_a_refusal() -> None:
@@ -144,12 +147,66 @@ def test_a_cluster_at_rest_is_not_waited_for() -> None:
     assert clock.time < 1
 
 
+@pytest.mark.parametrize(("busy", "passes"), [(1.0, False), (4.0, True), (100.0, True)])
+def test_a_busy_machine_is_given_more_time(busy: float, passes: bool) -> None:
+    cluster, clock = FakeCluster([pod("shop/client")]), FakeClock()
+    clock.busy = busy
+    cluster.exec = lambda *_: answered() if clock.time > 1 else answered(0, exit_code=7)
+    lab = lab_on(cluster, clock)
+    assert step(lab, lambda: lab.http("shop/client", "http://web/").expect(within="9s")).passed is passes
+    began = clock.time
+    cluster.exec = lambda *_: answered(0, exit_code=7)
+    assert not step(lab, lambda: lab.http("shop/client", "http://web/").expect(within="9s")).passed
+    assert clock.time - began < 3
+
+
+def test_the_load_of_the_machine_stretches_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    for load, stretched in ((0.1, 0.4), (2.0, 0.4), (6.0, 1.2)):
+        monkeypatch.setattr("os.getloadavg", lambda now=load: (now, 0.0, 0.0))
+        assert RealClock().stretched(0.4) == pytest.approx(stretched)
+    monkeypatch.setattr("os.getloadavg", _unknown)
+    assert RealClock().stretched(0.4) == 0.4
+
+
+def _unknown() -> tuple[float, float, float]:
+    raise OSError("load averages are unobtainable")
+
+
 def test_a_moving_cluster_is_waited_for_until_it_is_good_or_too_late() -> None:
     clock = FakeClock()
     assert Patience(lambda: True, clock).until(clock.now, lambda t: t > 3, 5) > 3
     assert clock.time < 4
     Patience(lambda: True, clock).until(clock.now, lambda t: False, 5)
     assert 8 < clock.time < 9
+
+
+def test_answers_are_compared_with_the_pods_that_are_there_then() -> None:
+    cluster, names = FakeCluster([pod("shop/client")]), {"web-old"}
+    pods = OwnedPods(lambda: frozenset(names))
+
+    def rolled_out(_ns: str, _pod: str, _script: str) -> Completed:
+        names.clear()
+        names.add("web-new")
+        return answered(body="web-new")
+
+    cluster.exec = rolled_out
+    lab = lab_on(cluster)
+    assert step(lab, lambda: lab.http("shop/client", "http://web/").expect(answered_by=pods)).passed
+    assert pods == {"web-new"}
+    assert pods | {"other"} == {"web-new", "other"}
+    assert (len(pods), sorted(pods), "web-old" in pods) == (1, ["web-new"], False)
+
+
+def test_what_arrives_between_the_look_and_the_rest_is_looked_at_again() -> None:
+    clock, state = FakeClock(), {"ready": 3, "moving": True}
+
+    def moving() -> bool:
+        if clock.time > 2:
+            state.update(ready=4, moving=False)
+        return bool(state["moving"])
+
+    assert Patience(moving, clock).until(lambda: state["ready"], lambda ready: ready == 4, 9) == 4
 
 
 def test_a_rollout_that_ends_meanwhile_passes() -> None:
@@ -186,6 +243,16 @@ def test_a_duration_that_is_none_is_refused() -> None:
 
 def test_durations_in_words() -> None:
     assert [spoken(2.0), spoken(0.3)] == ["2 s", "300 ms"]
+
+
+def test_a_value_that_the_checker_works_out_is_waited_for_and_shown() -> None:
+    cluster, clock = FakeCluster([pod("shop/web")]), FakeClock()
+    lab = lab_on(cluster, clock)
+    assert step(lab, lambda: lab.value(lambda: len(lab.now.objects("Pod", "shop")), "kubectl get pod").expect(1)).passed
+    result = step(lab, lambda: lab.value(lambda: {"64521"}, "kubectl get pod").expect(set()))
+    assert result.finding is not None
+    assert (result.finding.expected, result.finding.observed) == ("nobody", "64521")
+    assert result.finding.see_it == "kubectl get pod"
 
 
 def test_endpoints_count_every_slice_and_an_unset_condition_as_ready() -> None:
@@ -238,6 +305,16 @@ def test_a_selector_finds_new_pods_only_by_the_labels_of_the_template() -> None:
     assert not verdict(None)
 
 
+def test_a_label_selector_means_the_pods_of_tomorrow_or_not() -> None:
+    deployment = {"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}}
+    deployment["spec"] = {"template": {"metadata": {"labels": {"app": "web"}}}}
+    lab = lab_on(FakeCluster([deployment]))
+    selectors: list[dict[str, Any] | None] = [None, {}, {"matchLabels": {"app": "web"}}, {"matchLabels": {"app": "db"}}]
+    with lab.step("means"):
+        assert [lab.means(s, "shop/web") for s in selectors] == [True, True, True, False]
+        assert not lab.means({"matchLabels": {"app": "web"}}, "shop/gone")
+
+
 def test_labels_and_uids_are_compared_with_the_start() -> None:
     started = [pod("shop/web-1", app="web"), pod("shop/other", app="other")]
     for number, obj in enumerate(started):
@@ -252,3 +329,24 @@ def test_labels_and_uids_are_compared_with_the_start() -> None:
     relabelled = step(lab, lambda: lab.labels("shop/web-*").expect(lab.at_start.labels("shop/web-*")))
     assert relabelled.finding
     assert (relabelled.finding.expected, relabelled.finding.observed) == ("web-1.tier: nothing", "web-1.tier: web")
+
+
+def test_a_single_late_answer_among_many_is_looked_at_again_and_a_second_one_is_told() -> None:
+    cluster = FakeCluster([pod("shop/a")])
+    looks: list[int] = []
+
+    def answer(*_: str) -> Completed:
+        looks.append(1)
+        late = answered(status=0, exit_code=28)
+        good = answered(count=9)
+        return Completed(0, good.stdout + (late.stdout if len(looks) in late_in else answered().stdout))
+
+    cluster.exec = answer
+    lab = lab_on(cluster)
+    late_in = {1}
+    assert step(lab, lambda: lab.many("shop/a", "http://web/", 10).expect(within="0s")).verdict is Verdict.PASS
+    assert len(looks) == 2
+    looks.clear()
+    late_in = {1, 2}
+    assert step(lab, lambda: lab.many("shop/a", "http://web/", 10).expect(within="0s")).verdict is Verdict.NOT_YET
+    assert len(looks) == 2

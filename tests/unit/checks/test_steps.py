@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from fake_cluster import FakeClock, FakeCluster, answered, node, pod, service, slice_of
 
-from podwalk.backends.base import Completed
-from podwalk.checks import Lab
+from podwalk.api.meta import Object
+from podwalk.backends.base import BackendError, Completed
+from podwalk.checks import Lab, run
 from podwalk.checks.lab import LabFacts
 from podwalk.checks.report import Report, Verdict
 from podwalk.checks.run import Checker, run_check
@@ -81,6 +82,61 @@ def test_a_pod_that_is_gone_is_the_learners_to_mend(cluster: FakeCluster) -> Non
     assert report.steps[1].verdict is Verdict.NOT_YET
     assert report.steps[1].finding
     assert report.steps[1].finding.expected == "the Pod shop/client runs"
+
+
+@pytest.mark.parametrize(("going", "verdict"), [(True, Verdict.PASS), (False, Verdict.COULD_NOT_TELL)])
+def test_a_probe_that_a_rollout_kills_is_made_again_in_the_new_pod(
+    cluster: FakeCluster, going: bool, verdict: Verdict
+) -> None:
+    cluster.add(pod("shop/client", "10.244.1.4"))
+    clock = FakeClock()
+
+    def exec_(namespace: str, name: str, script: str) -> Completed:
+        if clock.time > 2 and going:
+            return answered(body=name)
+        # Longer than the grace: when the probe comes back, the rollout is over and nothing moves.
+        clock.time += 2
+        if going:
+            cluster.remove("Pod", "shop/client")
+        return Completed(137, "", "command terminated with exit code 137\n")
+
+    cluster.exec = exec_
+    report = run_check(FACTS, asks, cluster, [], clock=clock)  # type: ignore[arg-type]
+    assert report.steps[1].verdict is verdict
+
+
+def test_a_deployments_pod_that_left_before_the_probe_came_is_looked_for_anew(cluster: FakeCluster) -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "rs", "controller": True}
+    rolled_out = {"updatedReplicas": 1, "replicas": 1, "readyReplicas": 1}
+    for kind, name, uid in (("Deployment", "web", "d"), ("ReplicaSet", "web-1", "rs")):
+        metadata = {"name": name, "namespace": "shop"}
+        made = cluster.add({"kind": kind, "metadata": metadata, "spec": {}, "status": rolled_out})
+        made["metadata"]["uid"] = uid
+    replica_set = cluster.objects["ReplicaSet", "shop/web-1"]
+    replica_set["metadata"]["ownerReferences"] = [{**owner, "kind": "Deployment", "name": "web", "uid": "d"}]
+    clock = FakeClock()
+
+    def owned(name: str) -> None:
+        one = pod(f"shop/{name}", "10.244.1.7")
+        one["metadata"]["ownerReferences"] = [owner]
+        cluster.add(one)
+
+    def exec_(namespace: str, name: str, script: str) -> Completed:
+        if name == "web-new":
+            return answered(body=name)
+        clock.time += 2
+        cluster.remove("Pod", "shop/web-old")
+        owned("web-new")
+        return Completed(1, "", 'error: unable to upgrade connection: container not found ("web")\n')
+
+    def asks_it(lab: Lab) -> None:
+        with lab.step("it answers"):
+            lab.http("shop/deploy/web", "http://web/").expect(status=200)
+
+    owned("web-old")
+    cluster.exec = exec_
+    report = run_check(FACTS, asks_it, cluster, [], clock=clock)  # type: ignore[arg-type]
+    assert report.steps[1].verdict is Verdict.PASS, report.steps[1]
 
 
 def test_an_ill_node_voids_the_check(cluster: FakeCluster) -> None:
@@ -165,3 +221,31 @@ def test_a_report_survives_json(cluster: FakeCluster) -> None:
     cluster.exec = lambda *_: answered(0, exit_code=7)
     report = check(cluster, asks)
     assert Report.from_dict(report.to_dict()).to_dict() == report.to_dict()
+
+
+def policy() -> Object:
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    metadata = {"name": "nobody", "namespace": "shop"}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("now", "at_start", "enforcing", "waits"),
+    [(True, False, True, 1), (False, True, True, 1), (False, False, True, 0), (True, True, False, 0)],
+)
+def test_rules_of_policies_are_waited_for_before_the_first_probe(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, now: bool, at_start: bool, enforcing: bool, waits: int
+) -> None:
+    asked: list[int] = []
+
+    def wait(_: object, seconds: float) -> None:
+        asked.append(len(cluster.execs))
+        raise BackendError("node one does not enforce the policies yet: its agent is broken")
+
+    monkeypatch.setattr(run.enforced, "wait", wait)
+    cluster.options["networkPolicy"] = enforcing
+    if now:
+        cluster.add(policy())
+    report = run_check(FACTS, asks, cluster, [policy()] if at_start else [], clock=FakeClock())  # type: ignore[arg-type]
+    assert len(asked) == waits
+    assert report.passed, "an agent that does not answer is no reason not to look"

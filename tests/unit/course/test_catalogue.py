@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from podwalk.course import catalogue, scaffold, schema
+from podwalk.course import catalogue, fitting, scaffold, schema
 from podwalk.course.catalogue import LabSpec
 from podwalk.course.schema import LabError
 
@@ -121,3 +122,10 @@ def test_the_course_is_where_the_environment_says(root: Path, monkeypatch: pytes
     monkeypatch.setenv("PODWALK_COURSE", str(root / "labs" / "services"))
     with pytest.raises(LabError, match="labs: is not there"):
         catalogue.course_root()
+
+
+def test_a_cluster_for_a_lab_without_a_plugin_is_one_without_a_plugin(lab: LabSpec) -> None:
+    own = replace(lab, cluster={"cni": "none", "networkPolicy": False})
+    assert fitting.config(own, "x").options() == {**fitting.config(lab, "x").options(), **own.cluster}
+    assert not fitting.config(own, "x").default_cni
+    assert fitting.config(lab, "x").default_cni

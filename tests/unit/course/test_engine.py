@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fake_cluster import FakeCluster, answered
@@ -11,7 +13,7 @@ from podwalk.backends.base import BackendError
 from podwalk.checks import control
 from podwalk.checks.report import Report, Verdict
 from podwalk.course.catalogue import LabSpec
-from podwalk.course.engine import Course, CourseError, NotRunningError, apply_answer
+from podwalk.course.engine import Course, CourseError, NotRunningError
 from podwalk.course.progress import Progress, exclusive
 
 
@@ -123,8 +125,89 @@ def test_solve_applies_the_fix_and_does_not_count(course: Course, lab: LabSpec) 
 
 
 def test_an_answer_that_fails_says_which_and_why(course: Course, lab: LabSpec) -> None:
+    course.start(lab)
     with pytest.raises(CourseError, match=r"wrong\.sh: no; see it"):
-        apply_answer(course.cluster, lab.solution / "wrong" / "wrong.sh")
+        course.answer(lab, lab.solution / "wrong" / "wrong.sh")
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_scripts_break_nodes_after_the_objects_and_mend_them_at_the_end(
+    course: Course, fake: FakeCluster, lab: LabSpec, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    line = f'echo "$(basename "$0") $WORKER $LAB_PORT" >> {said}\n'
+    for name in ("setup/20-break.sh", "teardown.sh"):
+        write(lab.folder / name, line)
+    varied = replace(lab, parameters={"port": ("8080", "9090")})
+    course.start(varied)
+    port = course.progress.attempt(lab.name, "uid-2").parameters["port"]
+    assert port in ("8080", "9090")
+    assert said.read_text() == f"20-break.sh one {port}\n"
+    course.reset(varied)
+    course.stop(varied)
+    lines = ["20-break.sh", "teardown.sh", "20-break.sh", "teardown.sh"]
+    assert said.read_text().splitlines() == [f"{name} one {port}" for name in lines]
+
+
+def test_a_script_that_fails_is_a_lab_that_did_not_start(course: Course, fake: FakeCluster, lab: LabSpec) -> None:
+    write(lab.folder / "setup/20-break.sh", "echo no such tool >&2; exit 1\n")
+    with pytest.raises(CourseError, match=r"20-break\.sh: no such tool; podwalk doctor"):
+        course.start(lab)
+    with pytest.raises(CourseError, match="does not know how it began"):
+        course.check(lab)
+
+
+def test_a_teardown_knows_the_values_of_a_start_that_died_half_way(
+    course: Course, fake: FakeCluster, lab: LabSpec, tmp_path: Path
+) -> None:
+    said, fails = tmp_path / "said", tmp_path / "fails"
+    fails.touch()
+    write(lab.folder / "setup/20-break.sh", f'echo "$LAB_PORT" >> {said}\ntest ! -e {fails}\n')
+    write(lab.folder / "teardown.sh", f'echo "$LAB_PORT" >> {said}\n')
+    varied = replace(lab, parameters={"port": tuple(str(n) for n in range(1000))})
+    with pytest.raises(CourseError, match="20-break"):
+        course.start(varied)
+    fails.unlink()
+    assert not course.start(varied).already
+    assert len(set(said.read_text().split())) == 1
+    assert len(said.read_text().split()) == 3
+
+
+def test_places_in_setup_are_filled_with_the_values_of_the_attempt(
+    course: Course, fake: FakeCluster, lab: LabSpec
+) -> None:
+    spec = "{nodeName: '${WORKER}', x: '${PWD}'}"
+    pod = f"{{apiVersion: v1, kind: Pod, metadata: {{name: far, namespace: shop}}, spec: {spec}}}"
+    write(lab.folder / "setup/20-far.yaml", pod)
+    course.start(lab)
+    assert fake.objects["Pod", "shop/far"]["spec"] == {"nodeName": "one", "x": "${PWD}"}
+
+
+def test_objects_of_the_whole_cluster_go_with_their_lab(course: Course, fake: FakeCluster, lab: LabSpec) -> None:
+    write(
+        lab.folder / "setup/20-class.yaml",
+        "{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: web}}",
+    )
+    fake.add({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "theirs"}})
+    course.start(lab)
+    assert ("IngressClass", "web") in fake.objects
+    course.stop(lab)
+    assert [key for kind, key in fake.objects if kind == "IngressClass"] == ["theirs"]
+
+
+def test_a_cluster_of_another_kind_is_refused_with_the_cure(course: Course, fake: FakeCluster, lab: LabSpec) -> None:
+    other = replace(lab, cluster={"cni": "calico"})
+    with pytest.raises(CourseError, match=r"needs the network plugin calico, not flannel; .* lab start shut --boot"):
+        course.start(other)
+    fake.options["cni"] = "calico"
+    assert not course.start(other).already
+    with pytest.raises(CourseError, match="needs the network plugin flannel, not calico"):
+        course.start(lab)
 
 
 def test_hints_come_one_by_one_and_again_for_nothing(course: Course, lab: LabSpec) -> None:
