@@ -23,6 +23,8 @@ def podwalk(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         (("node", "worker", "--", "true"), 1, "start it: podwalk up"),
         (("lab", "check", "no-such-lab"), 1, "podwalk"),
         (("image", "add", "example.com/x", "--program", "/nowhere"), 2, "is not an executable file"),
+        (("image", "add", "example.com/x", "/nowhere"), 2, "is not an executable file"),
+        (("image", "add", "example.com/x"), 2, "`podwalk image add example.com/x PATH` names it"),
     ],
 )
 def test_an_error_is_one_line_with_a_cure(tmp_path: Path, args: tuple[str, ...], code: int, says: str) -> None:

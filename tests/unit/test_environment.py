@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 # Where conda-forge has another name; all others are the same in lower case.
 CONDA_NAMES = {"matplotlib": "matplotlib-base"}
-NOT_ON_CONDA_FORGE = {"pytest-kind-ng"}
+NOT_ON_CONDA_FORGE = {"fsrs", "pytest-kind-ng"}
 
 
 def split(requirement: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from podwalk import backends
-from podwalk.backends.base import Cluster
+from podwalk.backends.base import Cluster, Fact
 from podwalk.cli.errors import CliError
 
 DEFAULT_NAME = "podwalk"
@@ -31,6 +31,12 @@ def name_option(function: F) -> F:
 def json_option(function: F) -> F:
     """``--json``: machine-readable output."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def print_fact(fact: Fact) -> None:
+    """One proven fact of a boot, as a line."""
+    mark = click.style("✔", fg="green")
+    click.echo(f"  {mark} {fact.text:<72} {fact.seconds:6.2f} s")
 
 
 def running(name: str) -> Cluster:

@@ -7,8 +7,8 @@ import json
 import click
 
 from podwalk.cli.common import json_option
-from podwalk.cli.errors import AT_FAULT
-from podwalk.netns import probe
+from podwalk.cli.errors import AT_FAULT, CliError
+from podwalk.netns import system
 
 
 @click.command()
@@ -19,6 +19,12 @@ def doctor(as_json: bool) -> None:
     \b
     podwalk doctor
     """
+    here = system.look()
+    if here.kind != "Linux":
+        # What tries things out cannot even be imported there.
+        raise CliError(f"this is {here.detail}; {here.refusal()}", AT_FAULT)
+    from podwalk.netns import probe
+
     checks = probe.checks()
     if as_json:
         fields = ("name", "ok", "required", "detail", "cure")

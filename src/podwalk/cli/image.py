@@ -38,13 +38,17 @@ def list_images(as_json: bool) -> None:
 
 @image.command()
 @click.argument("ref")
-@click.option("--program", required=True, type=click.Path(path_type=Path), help="An executable file of yours.")
-def add(ref: str, program: Path) -> None:
-    """Let Pods name the image REF and run your own program for it.
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--program", type=click.Path(path_type=Path), help="An executable file of yours, as PATH.")
+def add(ref: str, path: Path | None, program: Path | None) -> None:
+    """Let Pods name the image REF and run your own program PATH for it.
 
     \b
-    podwalk image add example.com/shop:1 --program ./shop
+    podwalk image add example.com/shop:1 ./shop
     """
+    program = program or path
+    if program is None:
+        raise CliError(f"which program shall {ref} run? `podwalk image add {ref} PATH` names it", USAGE)
     path = program.resolve()
     if not path.is_file() or not os.access(path, os.X_OK):
         raise CliError(f"{program}: is not an executable file; chmod +x it or name another", USAGE)

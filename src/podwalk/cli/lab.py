@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from podwalk.backends.base import BackendError
-from podwalk.cli.common import json_option, name_option, running
+from podwalk.cli.common import json_option, name_option, print_fact, running
 from podwalk.cli.errors import AT_FAULT, NOT_PASSED, CliError
 
 if TYPE_CHECKING:
@@ -55,29 +55,37 @@ def list_labs(name: str, as_json: bool) -> None:
     with _errors(), _progress() as progress:
         labs = catalogue.all_labs(catalogue.course_root())
         on: list[str] = []
+        backend = ""
         # A list without a cluster, or with an ill one, is still a list: what runs is said where it is known.
         with contextlib.suppress(BackendError):
             if (cluster := backends.find(name)) is not None:
                 from podwalk.course.engine import Course
 
+                backend = cluster.backend
                 on = Course(cluster, progress).running()
         rows = [(spec, progress.standing(spec.name), spec.name in on) for spec in labs]
     if as_json:
         click.echo(json.dumps([_as_dict(*row) for row in rows], indent=2))
         return
+    width = max((len(spec.id) for spec, _, _ in rows), default=0)
     for layer, group in groupby(rows, key=lambda row: row[0].layer):
         click.secho(layer, bold=True)
         for spec, standing, runs in group:
-            click.echo(_line(spec, standing, runs))
+            elsewhere = f"  runs on {', '.join(spec.backends)}" if backend and backend not in spec.backends else ""
+            click.echo(_line(spec, standing, runs, width) + elsewhere)
     if not rows:
         click.echo("there are no labs here")
 
 
 @lab.command()
 @click.argument("lab_name", metavar="LAB")
+@click.option("--boot", is_flag=True, help="End the cluster if it is not of the kind that the lab needs, and boot one.")
 @name_option
-def start(lab_name: str, name: str) -> None:
+def start(lab_name: str, boot: bool, name: str) -> None:
     """Put a lab into the cluster and show its ticket. Starting a lab that runs changes nothing.
+
+    Some labs need another network plugin or another mode of kube-proxy than the usual one. They say so, and --boot puts
+    such a cluster in the place of yours; all that was in it is gone then.
 
     \b
     podwalk lab start menu-refuses-everyone
@@ -85,10 +93,13 @@ def start(lab_name: str, name: str) -> None:
     """
     from podwalk.course import catalogue
 
-    with _errors(), _course(name) as course:
+    with _errors():
         spec = catalogue.find(catalogue.course_root(), lab_name)
+        if boot:
+            _boot(spec, name)
+    with _errors(), _course(name) as course:
         started = course.start(spec)
-        _ticket(spec.ticket(), spec)
+        _ticket(course.ticket(spec), spec)
     if started.already:
         click.echo(f"{spec.name} is already running; begin anew with: podwalk lab reset {spec.id}")
     for other in started.others:
@@ -107,11 +118,15 @@ def show(lab_name: str | None, solution: bool, name: str, as_json: bool) -> None
     podwalk lab show menu
     podwalk lab show menu --solution
     """
+    from podwalk import backends
     from podwalk.course import catalogue
 
     with _errors():
         spec = _named_or_current(lab_name, name)
         text = catalogue.read(spec.solution / "README.md") if solution else spec.ticket()
+        with contextlib.suppress(BackendError):
+            if (cluster := backends.find(name)) is not None:
+                text = cluster.for_labs().shown(text)
     if as_json:
         about = {"lab": spec.name, "title": spec.title, "minutes": spec.minutes, "objectives": spec.objectives}
         click.echo(json.dumps({**about, "references": spec.references, "text": text}, indent=2))
@@ -198,7 +213,7 @@ def solve(lab_name: str | None, name: str) -> None:
     with _errors(), _course(name) as course:
         spec = _pick(course, lab_name)
         files = course.solve(spec)
-        _ticket(catalogue.read(spec.solution / "README.md"), spec)
+        _ticket(course.cluster.shown(catalogue.read(spec.solution / "README.md")), spec)
     click.echo(f"applied {', '.join(files)}; look at it, check it, then do it yourself: podwalk lab reset {spec.id}")
 
 
@@ -213,8 +228,12 @@ def stop(lab_name: str | None, name: str) -> None:
     """
     with _errors(), _course(name) as course:
         spec = _pick(course, lab_name)
-        course.stop(spec)
+        left = course.stop(spec)
     click.echo(f"{spec.name} is gone from the cluster")
+    if left:
+        click.echo("You made these while it ran, and they are still there:")
+        for one in left:
+            click.echo(f"  {one.delete}")
 
 
 @lab.command()
@@ -238,7 +257,7 @@ def status(name: str, as_json: bool) -> None:
         click.echo(json.dumps([{**_as_dict(s, st, True), "current": s.name == current} for s, st in rows], indent=2))
         return
     for spec, standing in rows:
-        click.echo(_line(spec, standing, True) + ("  (current)" if spec.name == current else ""))
+        click.echo(_line(spec, standing, True, len(spec.id)) + ("  (current)" if spec.name == current else ""))
     if not rows:
         click.echo("no lab runs; choose one: podwalk lab list")
 
@@ -285,6 +304,16 @@ def _progress() -> Iterator[Progress]:
         if progress.notice:
             click.echo(f"podwalk: {progress.notice}", err=True)
         yield progress
+
+
+def _boot(spec: LabSpec, name: str) -> None:
+    """Put a cluster that fits in the place of the one that runs, unless that one fits."""
+    from podwalk import backends
+    from podwalk.course import fitting
+
+    cluster = backends.find(name)
+    if cluster is None or fitting.differences(spec, cluster):
+        fitting.boot(spec, name, print_fact)
 
 
 @contextlib.contextmanager
@@ -337,12 +366,12 @@ def _ticket(text: str, spec: LabSpec) -> None:
     click.echo(f"\n{spec.name}  {spec.difficulty}  {low} to {high} minutes  {_points(spec.possible)}")
 
 
-def _line(spec: LabSpec, standing: Standing, runs: bool) -> str:
+def _line(spec: LabSpec, standing: Standing, runs: bool, width: int) -> str:
     mark = "✔" if standing.done else "▸" if runs else " "
     low, high = spec.minutes
     score = f"{standing.points} of {spec.possible}" if standing.done else _points(spec.possible)
     shown = "  solution shown" if standing.shown and not standing.done else ""
-    return f" {mark} {spec.id:<32} {spec.difficulty:<7} {low:>2} to {high:>2} min  {score:<10} {spec.title}{shown}"
+    return f" {mark} {spec.id:<{width}} {spec.difficulty:<7} {low:>2} to {high:>2} min  {score:<10} {spec.title}{shown}"
 
 
 def _as_dict(spec: LabSpec, standing: Standing, runs: bool) -> dict[str, Any]:

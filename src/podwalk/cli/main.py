@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import Any
 
 import click
 
@@ -21,8 +23,17 @@ _COMMANDS = {
     "kubeconfig": ("kubeconfig", "kubeconfig", "Print the kubeconfig, its path, or merge it into yours."),
     "node": ("node", "node", "Run a command on a node."),
     "outside": ("node", "outside", "Run a command in the world beyond the cluster."),
+    "bpf": ("bpf", "bpf", "Show what a node's BPF maps hold (--cni ebpf)."),
+    "trace": ("trace", "trace", "Follow one real connection, hop by hop."),
+    "policy": ("policy", "policy", "Show who reaches whom, and which NetworkPolicy says so."),
+    "addon": ("addon", "addon", "Install kinds that many clusters have: Gateway API and others."),
     "image": ("image", "image", "List the image catalogue, or add a program of yours to it."),
+    "init": ("init", "init", "Lay out the course in a folder of yours, or bring it up to date."),
     "lab": ("lab", "lab", "Start, check and finish labs."),
+    "fault": ("fault", "fault", "Break the cluster on purpose, and take it back."),
+    "interview": ("interview", "interview", "Hold a mock interview against the clock."),
+    "drill": ("drill", "drill", "Answer questions, spaced so that you keep what you know."),
+    "class": ("class_", "class_", "Run a class: a cluster a learner, who is where, sealed marks."),
 }
 
 
@@ -57,7 +68,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every failure is one line on stderr and an exit code that means something."""
     try:
-        code = cli.main(standalone_mode=False, prog_name="podwalk")
+        # https://no-color.org; without it, click writes colours to a terminal only.
+        plain: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}
+        code = cli.main(standalone_mode=False, prog_name="podwalk", **plain)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code

@@ -38,9 +38,14 @@ class Drawing:
         self.figure().savefig(out, format="png", dpi=_DPI, facecolor=PAPER)
         return out.getvalue()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def shown(self) -> tuple[int, int]:
+        """Width and height on a screen, in pixels; the picture itself has twice as many."""
         width, height = self.figure().get_size_inches()
-        shown = {"width": int(width * _SHOWN_DPI), "height": int(height * _SHOWN_DPI)}
+        return int(width * _SHOWN_DPI), int(height * _SHOWN_DPI)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        width, height = self.shown()
+        shown = {"width": width, "height": height}
         return {"image/png": self.png(), "text/plain": self.alt()}, {"image/png": shown}
 
 

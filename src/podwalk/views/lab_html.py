@@ -20,12 +20,15 @@ _KINDS = {
 
 _STYLE = """<style>
 .podwalk-lab { border: 1px solid var(--jp-border-color2); border-radius: 6px; padding: 10px 16px 12px; margin: 6px 2px;
-  background: var(--jp-layout-color1); color: var(--jp-ui-font-color1); max-width: 900px; }
+  background: var(--jp-layout-color1); color: var(--jp-ui-font-color1); max-width: 900px;
+  --pw-good: color-mix(in srgb, var(--jp-success-color1) 70%, var(--jp-ui-font-color0));
+  --pw-bad: color-mix(in srgb, var(--jp-error-color1) 75%, var(--jp-ui-font-color0)); }
 .podwalk-lab .widget-html, .podwalk-lab .widget-html-content { line-height: 1.45; height: auto; overflow: visible;
   white-space: normal; color: var(--jp-ui-font-color1); }
 .podwalk-lab .jp-OutputArea-prompt { display: none; }
 .podwalk-lab .jp-RenderedMarkdown h1 { display: none; }
 .podwalk-lab button.jupyter-button { width: auto; min-width: 92px; padding: 0 14px; }
+.podwalk-lab button.jupyter-button.mod-success { background: #2e7d32; color: #fff; }
 .pw-head { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; }
 .pw-head b { font-size: 1.25em; }
 .pw-dim { color: var(--jp-ui-font-color2); }
@@ -38,16 +41,16 @@ _STYLE = """<style>
 .pw-step { border-left: 4px solid var(--jp-border-color2); padding: 3px 0 3px 10px; margin: 4px 0; }
 .pw-step > div:first-child { display: flex; gap: 8px; }
 .pw-step .pw-title { flex: 1; } .pw-mark { width: 1em; text-align: center; }
-.pw-pass { border-color: var(--jp-success-color1); } .pw-pass .pw-mark { color: var(--jp-success-color1); }
-.pw-not-yet { border-color: var(--jp-error-color1); } .pw-not-yet .pw-mark { color: var(--jp-error-color1); }
+.pw-pass { border-color: var(--jp-success-color1); } .pw-pass .pw-mark { color: var(--pw-good); }
+.pw-not-yet { border-color: var(--jp-error-color1); } .pw-not-yet .pw-mark { color: var(--pw-bad); }
 .pw-unknown { border-color: var(--jp-warn-color1); } .pw-unknown .pw-mark { color: var(--jp-warn-color1); }
 .pw-not-tried .pw-title { color: var(--jp-ui-font-color2); }
 .pw-facts { display: grid; grid-template-columns: 5.5em 1fr; gap: 1px 8px; margin: 2px 0 2px 20px; }
 .pw-facts code, .pw-hint code { font-family: var(--jp-code-font-family); font-size: 0.93em; white-space: pre-wrap;
   overflow-wrap: anywhere; background: var(--jp-layout-color2); color: inherit; padding: 0 4px; border-radius: 3px; }
 .pw-facts > span { overflow-wrap: anywhere; }
-.pw-next { margin-top: 8px; font-style: italic; } .pw-good { color: var(--jp-success-color1); font-weight: 600; }
-.pw-bad { color: var(--jp-error-color1); overflow-wrap: anywhere; }
+.pw-next { margin-top: 8px; font-style: italic; } .pw-good { color: var(--pw-good); font-weight: 600; }
+.pw-bad { color: var(--pw-bad); overflow-wrap: anywhere; }
 .pw-hint { margin: 4px 0 4px 4px; }
 </style>"""
 
@@ -65,17 +68,17 @@ def head(lab: LabSpec, standing: Standing) -> str:
 
 def busy(doing: str) -> str:
     """The sign that work is going on."""
-    return f'<span class="pw-spin"></span>{_text(doing)} …'
+    return f'<span role="status"><span class="pw-spin"></span>{_text(doing)} …</span>'
 
 
 def said(words: str) -> str:
     """A word about how it went."""
-    return f'<span class="pw-dim">{_text(words)}</span>' if words else ""
+    return f'<span class="pw-dim" role="status">{_text(words)}</span>' if words else ""
 
 
 def failed(words: str) -> str:
     """What went wrong, with its cure."""
-    return f'<span class="pw-bad">podwalk: {_text(words)}</span>'
+    return f'<span class="pw-bad" role="alert">podwalk: {_text(words)}</span>'
 
 
 def report(found: Report) -> str:

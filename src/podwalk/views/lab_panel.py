@@ -25,16 +25,24 @@ _ONE_LINE = (CourseError, LabError, ProgressError, BackendError)
 
 
 class LabPanel(widgets.VBox):  # type: ignore[misc]
-    """The panel of a lab, by ``layer/id``. Raises LabError for a lab that there is not."""
+    """The panel of a lab, by ``layer/id``. Raises LabError for a lab that there is not.
 
-    def __init__(self, name: str, cluster: Cluster | None = None) -> None:
+    ``changed`` is called, in the panel's own thread, after each piece of work: the standing may be another.
+    """
+
+    def __init__(self, name: str, cluster: Cluster | None = None, changed: Callable[[], None] = lambda: None) -> None:
         self.lab = catalogue.find(catalogue.course_root(), name)
         self._cluster = cluster
+        self._changed = changed
         self._busy = threading.Lock()
         self._thread: threading.Thread | None = None
         self._sure: threading.Timer | None = None
         self._head, self._status, self._report, self._hints = (widgets.HTML() for _ in range(4))
-        self._ticket = widgets.Output(outputs=[_markdown(self.lab.ticket())])
+        self._why = widgets.Output()
+        self._reasons = widgets.Accordion([self._why], titles=("Why it was so, and what else would have been right",))
+        self._reasons.layout.display = "none"
+        ticket = self.lab.ticket()
+        self._ticket = widgets.Output(outputs=[_markdown(cluster.for_labs().shown(ticket) if cluster else ticket)])
         self._buttons = {
             "start": _button("Start", "play", "primary", self.start),
             "check": _button("Check", "check", "success", self.check),
@@ -42,9 +50,12 @@ class LabPanel(widgets.VBox):  # type: ignore[misc]
             "reset": _button("Reset", "refresh", "", self._reset_clicked),
         }
         row = widgets.HBox(list(self._buttons.values()), layout=widgets.Layout(flex_flow="row wrap", margin="4px 0"))
-        super().__init__([self._head, self._ticket, row, self._status, self._report, self._hints])
+        super().__init__([self._head, self._ticket, row, self._status, self._report, self._reasons, self._hints])
         self.add_class("podwalk-lab")
         self._run("Looking whether it runs", self._look)
+
+    def __repr__(self) -> str:
+        return f"{self.lab.title}; in a terminal: podwalk lab start {self.lab.id}"
 
     def start(self) -> None:
         """Put the lab into the cluster."""
@@ -97,6 +108,7 @@ class LabPanel(widgets.VBox):  # type: ignore[misc]
     def _reset(self, course: Course) -> str:
         course.reset(self.lab)
         self._report.value = ""
+        self._tell_why(False)
         self._started(True)
         return "It is as it was in the beginning."
 
@@ -128,6 +140,7 @@ class LabPanel(widgets.VBox):  # type: ignore[misc]
             for button in self._buttons.values():
                 button.disabled = False
             self._busy.release()
+        self._changed()
 
     def _find(self) -> Cluster:
         name = self._cluster.name if self._cluster else os.environ.get("PODWALK_CLUSTER", "podwalk")
@@ -138,6 +151,13 @@ class LabPanel(widgets.VBox):  # type: ignore[misc]
 
     def _show(self, report: Report) -> None:
         self._report.value = lab_html.report(report)
+        self._tell_why(report.passed)
+
+    def _tell_why(self, passed: bool) -> None:
+        """The solution's reasons, folded, for whoever has found one."""
+        if passed and not self._why.outputs:
+            self._why.outputs = (_markdown(catalogue.read(self.lab.solution / "README.md")),)
+        self._reasons.layout.display = None if passed else "none"
 
     def _tell_hints(self, course: Course) -> None:
         self._hints.value = lab_html.hints(self.lab.hints, course.progress.hints_taken(self.lab.name))

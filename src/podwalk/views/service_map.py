@@ -150,7 +150,7 @@ class _Painter:
         self._arrow(_SERVICE[0] + _SERVICE[1], y, left, y, WRONG, 1.8)
         self._box(left, y - 0.36, width, 0.72, fill="#fdf0ee", edge=WRONG)
         write(self.axes, left + width / 2, y + 0.12, head, color=WRONG, weight="bold")
-        write(self.axes, left + width / 2, y - 0.14, tail, fontsize=7.6, color=FAINT)
+        write(self.axes, left + width / 2, y - 0.14, tail, fontsize=6.9, color=FAINT)
 
     def _nodes(self, groups: dict[str, list[Backend]]) -> None:
         total = sum(_group_height(g) for g in groups.values()) + _NODE_GAP * (len(groups) - 1)

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 
 from podwalk.backends.base import BackendError, Cluster
 from podwalk.checks import http
-from podwalk.checks.state import split_ref
+from podwalk.views.callers import run_at
 from podwalk.views.drawing import FAINT, WRONG, Drawing, blank, colour, shorten, write
 
-_TIMEOUT = 1.0
+# Longer than a busy machine needs to answer.
+_TIMEOUT = 3.0
 _WIDTH, _LEFT, _RIGHT, _ROW = 8.6, 2.6, 1.3, 0.42
 
 
@@ -25,6 +26,8 @@ class Spread(Drawing):
     wanted: int
     answered: dict[str, int]
     failed: dict[str, int]
+    connections: int = 0
+    """On how many connections they went; 0 means each on its own."""
 
     @property
     def sent(self) -> int:
@@ -34,7 +37,8 @@ class Spread(Drawing):
     def alt(self) -> str:
         """The chart in words."""
         counts = [f"{name}: {n}" for name, n in {**self.answered, **self.failed}.items()]
-        return f"{self.sent} requests from {self.client} to {self.url}: {', '.join(counts) or 'none'}"
+        kept = f" on {self.connections} kept connections" if self.connections else ""
+        return f"{self.sent} requests from {self.client} to {self.url}{kept}: {', '.join(counts) or 'none'}"
 
     def figure(self) -> Figure:
         """A bar for each that answered, and one for each way in which nobody did."""
@@ -59,7 +63,12 @@ class Spread(Drawing):
         given_up = f", then gave up ({self.wanted} were wanted)" if self.sent < self.wanted else ""
         title = f"{self.sent} requests to {shorten(self.url, 40)}{given_up}"
         write(axes, 0.2, height - 0.27, title, ha="left", fontsize=11, weight="bold")
-        write(axes, 0.2, height - 0.53, f"from {shorten(self.client, 60)}", ha="left", color=FAINT)
+        kept = (
+            f", on {self.connections} connection{'s' * (self.connections > 1)} that stayed open"
+            if self.connections
+            else ""
+        )
+        write(axes, 0.2, height - 0.53, f"from {shorten(self.client, 60)}{kept}", ha="left", color=FAINT)
 
     def _even(self, axes: object, height: float, scale: float, rows: int) -> None:
         x = _LEFT + self.sent / len(self.answered) * scale
@@ -68,20 +77,27 @@ class Spread(Drawing):
         write(axes, x, bottom - 0.1, f"an even share: {self.sent / len(self.answered):.3g}", color=FAINT, fontsize=7.5)
 
 
-def ask(cluster: Cluster, pod: str, url: str, times: int) -> Spread:
-    """Send requests from a Pod (``namespace/name``) with curl, each on its own connection.
+def ask(cluster: Cluster, pod: str, url: str, times: int, connections: int = 0) -> Spread:
+    """Send requests with curl from a Pod (``namespace/name``), ``node/NAME`` or ``outside``, each on a connection.
 
-    The answer's body is taken for the name of who answered. Stops early where they fail. Raises BackendError.
+    With ``connections`` they are shared out over so many connections that are kept open. The answer's body is taken
+    for the name of who answered. Stops early where they fail. Raises BackendError.
     """
-    namespace, name = split_ref(pod)
     wait = times * _TIMEOUT + 15
-    done = cluster.kubectl(
-        "exec", "-n", namespace, name, "--", "sh", "-c", http.script(url, times, _TIMEOUT), timeout=wait
-    )
+    script = _kept(url, times, connections) if connections else http.script(url, times, _TIMEOUT)
+    done = run_at(cluster, pod, script, timeout=wait)
     if not done.ok:
         said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise BackendError(f"pod/{name}: {said[0]}; look: kubectl -n {namespace} get pod")
+        raise BackendError(f"{pod}: {said[0]}; look: kubectl get pods -A")
     answers = http.parse(done.stdout)
     good = Counter(a.body.strip().partition("\n")[0] for a in answers if a.outcome == "HTTP 200")
     bad = Counter(a.outcome for a in answers if a.outcome != "HTTP 200")
-    return Spread(url, pod, times, dict(sorted(good.items())), dict(sorted(bad.items())))
+    return Spread(url, pod, times, dict(sorted(good.items())), dict(sorted(bad.items())), connections)
+
+
+def _kept(url: str, times: int, connections: int) -> str:
+    """One curl a connection, one after the other; curl keeps its connection for all URLs of a range."""
+    # The record that a script of one request prints is what http.parse reads.
+    one = http.script(url, 1, _TIMEOUT).removesuffix("; true").rpartition(" -g ")[0]
+    each = max(times // connections, 1)
+    return "; ".join(f"{one} {http.quoted(f'{url}?probe=[1-{each}]')}" for _ in range(connections)) + "; true"
