@@ -1,0 +1,1 @@
+kubectl -n parcels rollout status deployment sorter --timeout 60s

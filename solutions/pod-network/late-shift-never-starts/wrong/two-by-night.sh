@@ -1,0 +1,3 @@
+# fails: four sorters are ready
+# Nobody waits where nobody is asked for.
+kubectl -n parcels scale deployment sorter --replicas 2

@@ -1,0 +1,1 @@
+podwalk node "$WORKER" -- ip rule del pref "$LAB_PREF"
