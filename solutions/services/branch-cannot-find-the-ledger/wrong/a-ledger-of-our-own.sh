@@ -4,3 +4,6 @@ kubectl -n branch create deployment ledger --image registry.k8s.io/e2e-test-imag
   /agnhost netexec --http-port=8080
 kubectl -n branch expose deployment ledger --port 80 --target-port 8080
 kubectl -n branch rollout status deployment ledger --timeout 120s
+for look in $(seq 100); do
+  kubectl -n branch exec deploy/branch -- curl -sfm1 -o /dev/null http://ledger/ && break
+done

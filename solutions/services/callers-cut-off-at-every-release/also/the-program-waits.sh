@@ -1,0 +1,12 @@
+# also right: the program itself waits after SIGTERM and goes on answering; this one can, by a flag.
+settled() {
+  kubectl -n switchboard rollout status deployment line --timeout 120s
+  until [ "$(kubectl -n switchboard get pod -l app=line -o name | wc -l)" = 2 ]; do sleep 0.2; done
+}
+kubectl -n switchboard patch deployment line -p '{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":10,
+  "containers":[{"name":"line","args":["netexec","--http-port=8080","--udp-port=-1","--delay-shutdown=3"]}]}}}}'
+settled
+# Calls of the first release may still hang.
+sleep 3
+kubectl -n switchboard rollout restart deployment line
+settled
