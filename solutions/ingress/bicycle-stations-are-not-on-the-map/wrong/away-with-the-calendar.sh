@@ -1,0 +1,3 @@
+# fails: what worked still works
+# Since the workshop has its calendar the canal is gone; so the calendar goes, and the canal is back.
+kubectl -n bicycles delete ingress workshop

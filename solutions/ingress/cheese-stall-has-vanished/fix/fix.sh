@@ -1,0 +1,2 @@
+# What the files could not bring back, because it stands on the namespace itself.
+kubectl label namespace cheese "wing=$LAB_WING"

@@ -1,0 +1,40 @@
+# also right: papers for each name by itself.
+kubectl apply -f - <<'YAML'
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: stage
+  namespace: opera-house
+  annotations:
+    cert-manager.io/issuer: guild
+spec:
+  ingressClassName: nginx
+  tls:
+    - hosts: [opera.example]
+      secretName: bare-tls
+    - hosts: [www.opera.example]
+      secretName: www-tls
+  rules:
+    - host: opera.example
+      http:
+        paths:
+          - path: /
+            pathType: Prefix
+            backend:
+              service:
+                name: stage
+                port:
+                  number: 80
+    - host: www.opera.example
+      http:
+        paths:
+          - path: /
+            pathType: Prefix
+            backend:
+              service:
+                name: stage
+                port:
+                  number: 80
+YAML
+kubectl -n opera-house wait --for=create certificate/bare-tls certificate/www-tls --timeout 60s
+kubectl -n opera-house wait --for=condition=Ready certificate/bare-tls certificate/www-tls --timeout 120s
