@@ -1,0 +1,1 @@
+kubectl label namespace orchard guild=growers
