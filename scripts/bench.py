@@ -107,7 +107,9 @@ def main() -> int:
     load = os.getloadavg()[0]
     try:
         warm_up()
-        rows = [*yardsticks(arguments.runs), *measure(arguments.runs, arguments.pods)]
+        rows = [*yardsticks(arguments.runs), *measure(arguments.runs, arguments.pods), *api_server(arguments.runs)]
+        rows += data_plane(arguments.runs)
+        rows += routes(arguments.runs)
     except (Trouble, subprocess.TimeoutExpired, OSError) as trouble:
         print(f"bench: {trouble}", file=sys.stderr)
         return 1
@@ -202,6 +204,7 @@ def measure(runs: int, pods: int) -> list[Row]:
     rows.append(Row("memory of an idle cluster (PSS)", [idle_memory()], "MB", 150))
     rows += requests(runs)
     rows += workloads(pods)
+    rows += policies(runs)
     rows += labs(runs)
     return rows
 
@@ -261,13 +264,52 @@ def workloads(count: int) -> list[Row]:
     ]
 
 
-def pod(name: str, image: str, *, probe: bool = False) -> dict[str, Any]:
+def policies(runs: int) -> list[Row]:
+    """A policy's way to every node, and the matrix of nine Pods."""
+    from podwalk import backends
+    from podwalk.matrix import enforced
+    from podwalk.matrix.look import look
+    from podwalk.matrix.model import Port
+
+    cluster = backends.find(NAME)
+    if cluster is None:
+        raise Trouble("the cluster is gone")
+    space = f"{NAME}-policy"
+    took: list[float] = []
+    with cluster.client() as client:
+        client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
+        for n in range(9):
+            until_ready(client, pod(f"pod-{n}", AGNHOST, probe=True, space=space))
+        for n in range(runs):
+            begin = time.time()
+            client.create(deny_from_others(f"policy-{n}", space))
+            took.append(max(s.synced_at for s in enforced.wait(cluster)) - begin)
+        ports = [Port(80), Port(8080), Port(8081)]
+        seen = [look(cluster, namespaces=(space,), ports=ports) for _ in range(runs)]
+        client.delete("Namespace", space)
+    if any(m.disagreements for m in seen):
+        raise Trouble("packets and policies disagree; podwalk policy matrix shows where")
+    return [
+        Row("NetworkPolicy created → enforced on every node", [s * 1000 for s in took], "ms"),
+        Row("policy matrix, 9 Pods × 3 ports", [m.seconds for m in seen], aim=1.0),
+    ]
+
+
+def deny_from_others(name: str, space: str) -> dict[str, Any]:
+    """A policy for all Pods of a namespace, which only their like may call."""
+    rule = {"from": [{"podSelector": {}}], "ports": [{"port": 8080}]}
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]}
+    metadata = {"name": name, "namespace": space}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+
+
+def pod(name: str, image: str, *, probe: bool = False, space: str = NAME) -> dict[str, Any]:
     """A Pod that ends at once when told to."""
     container: dict[str, Any] = {"name": "main", "image": image}
     if probe:
         container["args"] = ["netexec"]
         container["readinessProbe"] = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}
-    metadata = {"name": name, "namespace": NAME, "labels": {"app": name}}
+    metadata = {"name": name, "namespace": space, "labels": {"app": name}}
     spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
@@ -278,7 +320,8 @@ def until_ready(client: Any, wanted: dict[str, Any]) -> float:
     made = client.create(wanted)
     field = f"metadata.name={wanted['metadata']['name']}"
     version = made["metadata"]["resourceVersion"]
-    for _, seen in client.watch("Pod", NAME, resource_version=version, field_selector=field, timeout=SECONDS):
+    space = wanted["metadata"]["namespace"]
+    for _, seen in client.watch("Pod", space, resource_version=version, field_selector=field, timeout=SECONDS):
         conditions = seen.get("status", {}).get("conditions") or []
         if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
             return time.monotonic() - begin
@@ -345,6 +388,51 @@ def labs(runs: int) -> list[Row]:
         Row("lab check, passing", took["passing"], aim=1.0),
         Row("lab reset", took["reset"], aim=0.5),
     ]
+
+
+def api_server(runs: int) -> list[Row]:
+    """The API server by itself, without a cluster around it."""
+    import bench_api
+
+    found = bench_api.measure(kubectl(), runs)
+    # Each call beside the yardstick that ran just before it: what else the machine does burdens both.
+    beside = [(get - version) * 1000 for get, version in zip(found.get, found.version, strict=True)]
+    latency = [seconds * 1000 for seconds in found.latency]
+    return [
+        Row("API server: process started → first answer", found.start, aim=1.0),
+        Row("API server: kubectl get pods beside kubectl version", beside, "ms", 15),
+        Row("API server: 1,000 Pods created, ten watchers", found.create, aim=2.6),
+        Row("API server: its own CPU for them", found.cpu),
+        Row("API server: change → ten watchers", latency, "ms", 5),
+        Row("API server: change → ten watchers, p99", [found.p99 * 1000], "ms", 13, note=f"of {len(latency)}"),
+        Row("API server: memory when idle", found.idle, "MB", 47),
+        Row("API server: memory with 1,000 Pods", found.full, "MB", 131),
+    ]
+
+
+def data_plane(runs: int) -> list[Row]:
+    """A thousand Services, traces, and the profiles of the Pod network, on clusters of their own."""
+    import bench_network
+
+    found = bench_network.measure(runs)
+    rows = [Row("trace of a call across nodes", found.traces, aim=1.0)]
+    for mode, seconds in found.programmed.items():
+        rows.append(Row(f"1,000 Services → rules on every node, {mode}", [seconds]))
+        rows.append(Row("  of it: created through the API", [found.created[mode]]))
+        rows.append(Row("  one more → rules on every node", [found.one_more[mode] * 1000], "ms"))
+    for profile, mtu, rate, trip in found.profiles:
+        rows.append(Row(f"{profile}: TCP between nodes", [rate], "Gb", note=f"MTU {mtu}, round trip {trip:.3f} ms"))
+    return rows
+
+
+def routes(runs: int) -> list[Row]:
+    """New routes until they answer, on a cluster of their own."""
+    import bench_routes
+
+    found = bench_routes.measure(runs)
+    for addon, why in found.left_out.items():
+        print(f"{addon}: not measured: {why}", file=sys.stderr)
+    return [Row(f"{addon}: route created → first answer", took, "ms") for addon, took in found.routes.items()]
 
 
 def machine(load: float) -> str:

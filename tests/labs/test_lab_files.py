@@ -46,6 +46,18 @@ def test_the_checker_imports_nothing_but_the_checks(lab: LabSpec) -> None:
     assert callable(lab.checker())
 
 
+@pytest.mark.parametrize("lab", [lab for lab in LABS if "context" in lab.backends], ids=lambda lab: lab.id)
+def test_a_lab_for_somebody_elses_cluster_reaches_for_no_node(lab: LabSpec) -> None:
+    assert not any((lab.cluster, lab.addons, lab.outside, lab.breaks, lab.cluster_kinds()))
+    scripts = [*lab.scripts(), *lab.solution.glob("*/*.sh"), *([lab.teardown] if lab.teardown.is_file() else [])]
+    assert not [path for path in scripts if "podwalk " in path.read_text(encoding="utf-8")]
+    tree = ast.parse(lab.checker_path.read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert not [text for text in texts if text == "outside" or text.startswith(("node:", "kube-system"))]
+    called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not called & {"walk", "node_ip", "nodes"}
+
+
 @each_lab
 def test_the_ticket_says_when_it_is_done_and_what_to_leave_alone(lab: LabSpec) -> None:
     ticket = lab.ticket()
