@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -32,6 +33,15 @@ class Backoff:
         expired = not self.delay or failed_at - self.updated > 2 * MAXIMUM
         self.delay = INITIAL if expired else min(self.delay * 2, MAXIMUM)
         self.updated = moment
+
+
+async def pause(seconds: float, ended: asyncio.Event) -> bool:
+    """Wait for ``seconds``, or until ``ended`` is set; whether it is."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await ended.wait()
+    except TimeoutError:
+        return False
 
 
 def go_duration(seconds: float) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from podwalk.api import meta
 from podwalk.api.meta import Object
 from podwalk.kubelet import env, images, launch, lifecycle, probes, runs
-from podwalk.kubelet.backoff import Backoff, go_duration
+from podwalk.kubelet.backoff import Backoff, go_duration, pause
 from podwalk.kubelet.context import API_ERRORS, NodeContext
 from podwalk.kubelet.logs import LogFile, Pump
 from podwalk.kubelet.node import RUNTIME_NAME
@@ -77,6 +77,7 @@ class ContainerRunner:
         self.stopping = False
         self._stopper = Stopper(self._hook, self.event)
         self._crashes = Backoff()
+        self._redefined = asyncio.Event()
         self._pull = Puller(self._context.images, record.spec, self.event, self._wait)
 
     @property
@@ -102,7 +103,7 @@ class ContainerRunner:
             started = await self._start()
             if started is not None:
                 await self._watch(started)
-            if self.stopping or not self._restarts():
+            if self.stopping or not (self._redefined.is_set() or self._restarts()):
                 return
             await self._back_off()
             self.record.restart_count += 1
@@ -132,7 +133,7 @@ class ContainerRunner:
                 self.record.last_state = self.record.state
             self._wait("CrashLoopBackOff", message)
             self.event("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {pod}")
-            await asyncio.sleep(remaining)
+            await pause(remaining, self._redefined)
         self._crashes.next(failed_at)
 
     def _wait(self, reason: str, message: str = "") -> None:
@@ -150,6 +151,7 @@ class ContainerRunner:
             try:
                 environment = await self._environment()
                 surroundings = await self._owner.launch_plan(self.record.spec, environment)
+                self._redefined.clear()
                 command, args = (env.expand_all(self.record.spec.get(w), environment) for w in ("command", "args"))
                 image = self._context.images.resolve(str(self.record.spec.get("image", "")), command, args)
                 launch.check_user(self._owner.pod, self.record.spec, image)
@@ -387,14 +389,21 @@ class ContainerRunner:
         self._stopper.shorten(grace)
 
     def redefine(self, spec: Object) -> None:
-        """The container's image has changed: restart it with the new one."""
+        """The container may have another image: restart it with that, whatever it waits for and its restart policy.
+
+        A back-off belongs to the container as it was defined (GetStableKey in kuberuntime). An init container that runs
+        is not restarted for a new image (computeInitContainerActions).
+        """
         if spec.get("image") == self.record.spec.get("image") or self.stopping:
             return
         self.record.spec = spec
-        self._pull = Puller(self._context.images, spec, self.event, self._wait)
+        self._pull.redefine(spec)
+        if self.record.kind == "init" and self.current is not None:
+            return
+        self._crashes = Backoff()
+        self._redefined.set()
         if self.current is not None:
             self.event("Normal", "Killing", f"Container {self.name} definition changed, will be restarted")
-            self._crashes = Backoff()
             stop = self._stopper.stop(self.current, self.record.spec, self._pod_grace())
             self.current.probers.append(asyncio.create_task(stop))
 

@@ -132,9 +132,7 @@ class PodWorker:
             self._deletion.set()
             self._hurry()
         self._add_ephemeral()
-        for spec in pod["spec"].get("containers") or ():
-            if runner := self.runners.get(spec["name"]):
-                runner.redefine(spec)
+        self._redefine()
         if any(pod["metadata"].get(k) != old["metadata"].get(k) for k in ("labels", "annotations")):
             self._labels_changed()
         if pod["metadata"].get("generation") != (pod.get("status") or {}).get("observedGeneration"):
@@ -281,6 +279,18 @@ class PodWorker:
             if record.kind == "container" and (record.state.get("waiting") or {}).get("reason") == "PodInitializing":
                 self.changed()
         return True
+
+    def _redefine(self) -> None:
+        """Containers may have other images, also those whose turn has not come."""
+        spec = self.pod["spec"]
+        defined = {c["name"]: c for part in ("initContainers", "containers") for c in spec.get(part) or ()}
+        for record in self.records:
+            if (changed := defined.get(record.name)) is None:
+                continue
+            if runner := self.runners.get(record.name):
+                runner.redefine(changed)
+            else:
+                record.spec = changed
 
     def _add_ephemeral(self) -> None:
         known = {r.name for r in self.records}

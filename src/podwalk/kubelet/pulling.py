@@ -32,11 +32,18 @@ class Puller:
         self._event = event
         self._wait = wait
         self._backoff = Backoff()
+        self._redefined = asyncio.Event()
+
+    def redefine(self, spec: Object) -> None:
+        """The container names another image, which has a back-off of its own: what waits for the former one goes on."""
+        self._spec, self._backoff = spec, Backoff()
+        self._redefined.set()
 
     async def ready(self) -> None:
         """Return when the catalogue has the image, at once or after the image back-off."""
-        name = str(self._spec.get("image", ""))
         while True:
+            self._redefined.clear()
+            name = str(self._spec.get("image", ""))
             try:
                 started = time.monotonic()
                 self._catalogue.resolve(name, ["true"])
@@ -47,7 +54,7 @@ class Puller:
                 self._event("Warning", "InspectFailed", message)
                 self._event("Warning", "Failed", "Error: InvalidImageName")
                 self._wait("InvalidImageName", message)
-                await asyncio.sleep(backoff.INITIAL)
+                await backoff.pause(backoff.INITIAL, self._redefined)
             except images.ImageError as error:
                 await self._pull_failed(name, str(error))
 
@@ -71,7 +78,7 @@ class Puller:
             self._event("Warning", "ErrImageNeverPull", message)
             self._event("Warning", "Failed", "Error: ErrImageNeverPull")
             self._wait("ErrImageNeverPull", message)
-            await asyncio.sleep(backoff.INITIAL)
+            await backoff.pause(backoff.INITIAL, self._redefined)
             return
         failed_at = time.monotonic()
         self._backoff.next(failed_at)
@@ -79,8 +86,9 @@ class Puller:
         self._event("Warning", "Failed", f'Failed to pull image "{name}": {error}')
         self._event("Warning", "Failed", "Error: ErrImagePull")
         self._wait("ErrImagePull", error)
-        await asyncio.sleep(_ERR_IMAGE_PULL_SECONDS)
+        if await backoff.pause(_ERR_IMAGE_PULL_SECONDS, self._redefined):
+            return
         self._event("Normal", "BackOff", f'Back-off pulling image "{name}"')
         self._event("Warning", "Failed", "Error: ImagePullBackOff")
         self._wait("ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {error}')
-        await asyncio.sleep(self._backoff.remaining(failed_at))
+        await backoff.pause(self._backoff.remaining(failed_at), self._redefined)
