@@ -27,6 +27,15 @@ async def test_work_is_cancelled_and_awaited_when_the_pod_is_told_to_end() -> No
     assert ended.is_set()
 
 
+async def test_a_signal_that_came_too_early_is_not_lost() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving.until_told(asyncio.Event().wait()), 10)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 async def test_what_the_work_raises_is_raised() -> None:
     async def work() -> None:
         raise RuntimeError("no proxy")

@@ -23,12 +23,16 @@ def in_cluster(user_agent: str) -> Client:
 
 
 async def until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run until SIGTERM or SIGINT; then cancel the work and wait for it. Raises what it raises before."""
+    """Run until SIGTERM or SIGINT; then cancel the work and wait for it. Raises what it raises before.
+
+    As a container's first process we begin with both blocked (the kubelet's launch): what came too early comes here.
+    """
     running = asyncio.create_task(work)
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     waiting = asyncio.create_task(told.wait())
     try:
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)

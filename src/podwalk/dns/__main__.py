@@ -80,6 +80,8 @@ class Program:
         self._wakeup = (reader, writer)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+        # A container's first process begins with both blocked, so that none comes too early.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         self._loop.add(reader, lambda: self._signalled(reader.recv(64)))
 
     def _signalled(self, numbers: bytes) -> None:

@@ -6,6 +6,7 @@ Stands in for ``generateContainerConfig`` of pkg/kubelet/kuberuntime/kuberuntime
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,9 +119,15 @@ def container_spec(
         target_pidfd=target_pidfd,
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
         no_new_privileges=own.get("allowPrivilegeEscalation") is False,
-        # podwalk's own programs need a moment for their signal handlers, which a Go program has from the start.
-        hold_signals=isinstance(image.programs.get(image.argv[0]), bytes),
+        hold_signals=_is_own(image),
     )
+
+
+def _is_own(image: ResolvedImage) -> bool:
+    """Whether podwalk's own Python runs: it needs a moment for its signal handlers, which Go has from the start."""
+    if isinstance(image.programs.get(image.argv[0]), bytes):
+        return True
+    return image.argv[:2] == [sys.executable, "-m"] and "".join(image.argv[2:3]).startswith("podwalk.")
 
 
 def _pids(pod: Object, target_pidfd: int) -> runtime.Pids:

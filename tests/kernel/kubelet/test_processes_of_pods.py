@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from kubelet_bench import AGNHOST, Bench, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.cluster]
 SLEEP = {"command": ["sleep", "1000"]}
+ZONES = {"volumeMounts": [{"name": "zones", "mountPath": "/zones"}]}
 
 
 def commands(listing: str) -> dict[str, str]:
@@ -38,12 +40,24 @@ def test_pid_1_ignores_sigterm_unless_it_handles_it(bench: Bench) -> None:
     assert time.monotonic() - began >= 2
 
 
-def test_a_pod_that_is_deleted_as_soon_as_it_runs_ends_at_once(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"image": AGNHOST, "args": ["netexec"]},
+        {"image": AGNHOST, "command": ["/coredns", "-conf", "/zones/Corefile"], **ZONES},
+        {"image": "registry.k8s.io/coredns/coredns:v1.12.1", "args": ["-conf", "/zones/Corefile"], **ZONES},
+        {"image": "quay.io/jetstack/cert-manager-controller:v1.18.2"},
+    ],
+    ids=["netexec", "script", "dns", "controller"],
+)
+def test_a_pod_that_is_deleted_as_soon_as_it_runs_ends_at_once(bench: Bench, container: dict[str, Any]) -> None:
     """SIGTERM comes before the program has its handlers, and is not lost."""
-    bench.pod("brief", {"image": AGNHOST, "args": ["netexec"]}, terminationGracePeriodSeconds=60)
+    name = {"name": "zones"}
+    bench.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": name, "data": {"Corefile": ".:1053 {\n}\n"}})
+    bench.pod("brief", container, terminationGracePeriodSeconds=60, volumes=[{**name, "configMap": name}])
     bench.ready("brief")
     began = time.monotonic()
-    bench.kubectl("delete", "pod", "brief")
+    bench.kubectl("delete", "pod/brief", "configmap/zones")
     assert time.monotonic() - began < 30
 
 

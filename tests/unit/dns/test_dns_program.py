@@ -61,6 +61,15 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     assert "[INFO] SIGTERM: Shutting down servers then terminating" in output
 
 
+def test_a_signal_that_came_too_early_is_not_lost(tmp_path: Path) -> None:
+    (tmp_path / "Corefile").write_text(".:53 {\n}\n")
+    block = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {15}); os.kill(os.getpid(), 15); "
+    code = block + "os.execv(sys.argv[1], sys.argv[1:])"
+    program = [sys.executable, "-m", "podwalk.dns", "-conf", str(tmp_path / "Corefile"), "-dns.port", "0"]
+    done = subprocess.run([sys.executable, "-c", code, *program], capture_output=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_changed_corefile_is_read_again_and_a_broken_one_changes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
