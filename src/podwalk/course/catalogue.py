@@ -233,9 +233,28 @@ def load(folder: Path) -> LabSpec:
     )
 
 
+def chapter_stems(root: Path) -> list[str]:
+    """The chapters in their order: the names of ``notebooks/NN-words.ipynb`` without the ending."""
+    return sorted(path.stem for path in (root / "notebooks").glob("[0-9]*-*.ipynb"))
+
+
+def teaches(stem: str, layer: str) -> bool:
+    """Whether a chapter leads into a layer's labs: 40-policy-and-egress teaches policy-egress."""
+    return set(layer.split("-")) <= set(stem.split("-"))
+
+
 def all_labs(root: Path) -> list[LabSpec]:
-    """Every lab, by layer and order. Raises LabError about the first that is wrong."""
-    return sorted((load(folder) for folder in lab_folders(root)), key=lambda lab: (lab.layer, lab.order, lab.id))
+    """Every lab on its place in the course. Raises LabError about the first that is wrong.
+
+    Layers come in the order of their chapters, those without one last; a layer's labs by their ``order``.
+    """
+    stems = chapter_stems(root)
+
+    def place(lab: LabSpec) -> tuple[int, str, int, str]:
+        chapter = next((i for i, stem in enumerate(stems) if teaches(stem, lab.layer)), len(stems))
+        return chapter, lab.layer, lab.order, lab.id
+
+    return sorted((load(folder) for folder in lab_folders(root)), key=place)
 
 
 def find(root: Path, name: str) -> LabSpec:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from podwalk.course.catalogue import LabSpec, read
+from podwalk.course.catalogue import LabSpec, chapter_stems, read, teaches
 from podwalk.course.progress import Standing
 from podwalk.course.schema import LabError
 
@@ -32,8 +32,8 @@ class Chapter:
         return f"{self.stem}.ipynb"
 
     def teaches(self, layer: str) -> bool:
-        """Whether it leads into this layer's labs: 40-policy-and-egress teaches policy-egress."""
-        return set(layer.split("-")) <= set(self.stem.split("-"))
+        """Whether it leads into this layer's labs."""
+        return teaches(self.stem, layer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Step:
 
 def chapters(root: Path) -> list[Chapter]:
     """The chapters in their order. Raises LabError about one that cannot be read."""
-    return [Chapter(path.stem, _title(path)) for path in sorted((root / "notebooks").glob("[0-9]*-*.ipynb"))]
+    return [Chapter(stem, _title(root / "notebooks" / f"{stem}.ipynb")) for stem in chapter_stems(root)]
 
 
 def next_step(

@@ -38,7 +38,7 @@ class StartPage(widgets.VBox):  # type: ignore[misc]
         self._facts: dict[str, widgets.HTML] = {lab.name: widgets.HTML() for lab in self._labs}
         # Links in an output are JupyterLab's own: they open a chapter in a tab. Links in a widget would leave the lab.
         self._top, self._chapters = widgets.Output(), widgets.Output()
-        layers = sorted({lab.layer for lab in self._labs}, key=self._place)
+        layers = list(dict.fromkeys(lab.layer for lab in self._labs))
         self.layers = widgets.ToggleButtons(options=layers, tooltips=[f"The labs of {layer}" for layer in layers])
         self.layers.observe(lambda _: self._show_layer(), "value")
         heading = widgets.HTML('<div class="pw-heading">Labs</div>')
@@ -84,10 +84,6 @@ class StartPage(widgets.VBox):  # type: ignore[misc]
         """Show the panel of a lab (``layer/id``) below its line, instead of any other; close it if it is there."""
         self._opened = "" if self._opened == name else name
         self._show_layer()
-
-    def _place(self, layer: str) -> tuple[int, str]:
-        """Layers come in the order of their chapters; those that have none yet come last."""
-        return next((i for i, c in enumerate(self._course) if c.teaches(layer)), len(self._course)), layer
 
     def _show_layer(self) -> None:
         self._rows.children = [w for lab in self._labs if lab.layer == self.layers.value for w in self._row(lab)]

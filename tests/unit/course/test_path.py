@@ -41,10 +41,23 @@ def test_a_chapter_is_found_because_its_notebook_is_there(tmp_path: Path) -> Non
         chapters(tmp_path)
 
 
-def test_every_layer_of_labs_that_has_a_chapter_comes_after_it() -> None:
-    layers = {each.layer for each in catalogue.all_labs(ROOT)}
-    taught = {layer for layer in layers for chapter in chapters(ROOT) if chapter.teaches(layer)}
-    assert {"pod-network", "services"} <= taught
+def test_labs_come_in_the_order_of_their_chapters() -> None:
+    labs = catalogue.all_labs(ROOT)
+    layers = list(dict.fromkeys(each.layer for each in labs))
+    taught = [layer for chapter in chapters(ROOT) for layer in layers if chapter.teaches(layer)]
+    assert layers == taught == ["pod-network", "services", "ingress", "policy-egress"]
+    places = [(layers.index(each.layer), each.order) for each in labs]
+    assert places == sorted(places)
+
+
+def test_labs_without_a_chapter_come_last(tmp_path: Path) -> None:
+    for name in ("b/two", "a/one"):
+        folder = tmp_path / "labs" / name
+        folder.mkdir(parents=True)
+        some = (ROOT / "labs/services/branch-cannot-find-the-ledger/lab.yaml").read_text()
+        (folder / "lab.yaml").write_text(some)
+    write(tmp_path, "10-b.ipynb")
+    assert [each.name for each in catalogue.all_labs(tmp_path)] == ["b/two", "a/one"]
 
 
 def test_a_chapter_may_teach_more_than_its_layers_name_says() -> None:
