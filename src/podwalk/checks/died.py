@@ -14,7 +14,7 @@ def where(state: State, namespace: str, pod: str, url: str, answer: Answer) -> s
     filter table); with endpoints, a refusal is the reset of the kernel in the network namespace of the chosen Pod.
     """
     if answer.unresolved:
-        return "before the first packet to any Service: the resolver had no address to send it to"
+        return f"in the lookup of {host_of(url)}: without an address there was nothing to connect to"
     if answer.exit not in (REFUSED, TIMEOUT):
         return ""
     service = _service(state, namespace, url)

@@ -68,6 +68,16 @@ def test_a_timeout_names_the_addresses_that_no_pod_has(cluster: FakeCluster) -> 
     assert finding.died == "on the way to 10.244.2.98: no Pod of the namespace has that address"
 
 
+def test_a_name_that_is_not_known_died_in_its_lookup(cluster: FakeCluster) -> None:
+    cluster.exec = lambda *_: answered(0, exit_code=6)
+    finding = check(cluster, asks).steps[1].finding
+    assert finding
+    assert (finding.observed, finding.died) == (
+        "name not known",
+        "in the lookup of web: without an address there was nothing to connect to",
+    )
+
+
 def test_kubectl_that_cannot_reach_the_pod_says_nothing_about_the_learner(cluster: FakeCluster) -> None:
     cluster.exec = lambda *_: Completed(1, "", "error: unable to upgrade connection: i/o timeout\n")
     report = check(cluster, asks)
