@@ -173,6 +173,8 @@ class Page:
 
     def open(self, name: str, *, theme: str = "Light", size: tuple[int, int] = (1280, 900)) -> None:
         """Open a notebook in a fresh layout, and wait for its kernel."""
+        # A page whose kernel goes away under it looks for widgets that are gone, saves itself, and complains.
+        self.driver.get("about:blank")
         self.server.end_kernels()
         self.server.theme(theme)
         self.resize(*size)

@@ -63,6 +63,8 @@ def install(cluster: Cluster, name: str) -> list[str]:
 def _installed(client: SyncClient, name: str) -> bool:
     workload = workloads.WORKLOADS.get(name)
     if workload:
+        if workload.bundle and not _installed(client, workload.bundle):
+            return False  # somebody has taken the kinds away; the program may not even have noticed
         space = client.find("Namespace", workload.namespace)
         if space is None or meta.is_deleting(space):
             return False  # what is still in it is about to go

@@ -19,7 +19,7 @@ from podwalk.views.profile_run import Ends, echo_to, measure_all
 from podwalk.views.topology import NodePlace, PodPlace, read_topology
 from podwalk.views.topology_map import TopologyMap
 
-_PING_SECONDS, _CALL_SECONDS, _ANSWER_SECONDS = 10.0, 1.0, 60.0
+_PING_SECONDS, _CALL_SECONDS, _ANSWER_SECONDS, _GONE_SECONDS = 10.0, 1.0, 60.0, 20.0
 
 
 class NetworkCourse:
@@ -122,6 +122,13 @@ class NetworkCourse:
             raise BackendError(f"node/{node}: no process of it is seen; see: podwalk status")
         # The first process of a node is the one that all others die with.
         self.cluster.outside(["kill", "-9", str(min(pids))])
+        # The kernel takes its time to clear away a network namespace; until then that answers for the dead.
+        address = next(n.address for n in self.cluster.status().nodes if n.name == node)
+        ping = ["ping", "-c", "1", "-W", "1", address]
+        try:
+            wait_for(lambda: "it still answers" if self.cluster.outside(ping).ok else "", _GONE_SECONDS)
+        except WaitError as error:
+            raise BackendError(f"node/{node}: {error}; look: podwalk status") from error
 
     def _found(self, pod: str) -> tuple[NodePlace, PodPlace]:
         topology = read_topology(self.cluster, [pod.partition("/")[0]])

@@ -66,7 +66,7 @@ def test_the_evidence_is_of_the_pass_that_counts(room: ClassDir) -> None:
     (mark,) = graded(room)[0].marks
     assert (mark.points, mark.possible, mark.done, mark.checks) == (5, 5, True, 3)
     assert mark.evidence == ("✔ it answers",)
-    assert mark.passed_at > mark.started_at
+    assert mark.passed_at >= mark.started_at > ""
 
 
 def test_a_solution_that_was_shown_earns_nothing(room: ClassDir) -> None:

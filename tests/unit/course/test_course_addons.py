@@ -7,7 +7,9 @@ from typing import Any, cast
 import pytest
 from fake_cluster import FakeCluster, ready
 
+from podwalk.api.meta import Object
 from podwalk.backends.base import Cluster, Completed
+from podwalk.cluster import bundles, workloads
 from podwalk.course import addons, objects
 
 NAME, SPACE = "ingress-nginx", "ingress-nginx"
@@ -46,6 +48,18 @@ def test_what_is_in_a_namespace_that_goes_is_not_installed(cluster: _Installable
     assert addons.missing(cluster.client(), [NAME]) == [NAME]
     cluster.remove("Namespace", SPACE)
     assert addons.missing(cluster.client(), [NAME]) == [NAME]
+
+
+def test_a_program_whose_kinds_were_taken_away_is_not_installed(cluster: _Installable) -> None:
+    workload = workloads.WORKLOADS["envoy-gateway"]
+    there: Object = {**ready(), "type": "Available"}
+    cluster.add({"kind": "Namespace", "metadata": {"name": workload.namespace}})
+    metadata = {"name": workload.name, "namespace": workload.namespace}
+    cluster.add({"kind": "Deployment", "metadata": metadata, "status": {"conditions": [there]}})
+    assert addons.missing(cluster.client(), ["envoy-gateway"]) == ["envoy-gateway"]
+    for crd in bundles.definitions(workload.bundle):
+        cluster.add({**crd, "status": {"conditions": [{**ready(), "type": "Established"}]}})
+    assert addons.missing(cluster.client(), ["envoy-gateway"]) == []
 
 
 def test_an_installation_waits_until_the_old_namespace_is_gone(
