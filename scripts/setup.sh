@@ -3,7 +3,7 @@
 
 # The system packages: what the data plane calls, and the tools that learners use in Pods and on nodes.
 PODWALK_PACKAGES="iproute2 iptables nftables conntrack tcpdump iputils-ping procps containernetworking-plugins
-curl bind9-dnsutils busybox-static netcat-openbsd"
+curl bind9-dnsutils busybox-static netcat-openbsd openssl"
 
 say() { printf '%s\n' "podwalk: $*"; }
 
@@ -44,6 +44,7 @@ have_package() {
     bind9-dnsutils) tool=dig ;;
     busybox-static) tool=busybox ;;
     netcat-openbsd) tool=nc ;;
+    openssl) tool=openssl ;;
     bird2) tool=bird ;;
     nginx-light) tool=nginx ;;
     chromium-driver) tool=chromedriver ;;

@@ -33,6 +33,7 @@ _TOOLS = (
     ("curl", "curl", False),
     ("dig", "bind9-dnsutils", False),
     ("nc", "netcat-openbsd", False),
+    ("openssl", "openssl", False),
     ("busybox", "busybox-static", False),
     ("bird", "bird2", False),  # for --cni calico
     ("nginx", "nginx-light", False),  # for the add-on ingress-nginx
