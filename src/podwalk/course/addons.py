@@ -63,7 +63,7 @@ def install(cluster: Cluster, name: str) -> list[str]:
 def _installed(client: SyncClient, name: str) -> bool:
     workload = workloads.WORKLOADS.get(name)
     if workload:
-        if workload.bundle and not _installed(client, workload.bundle):
+        if workload.bundle and not _defined(client, workload.bundle):
             return False  # somebody has taken the kinds away; the program may not even have noticed
         space = client.find("Namespace", workload.namespace)
         if space is None or meta.is_deleting(space):
@@ -72,7 +72,11 @@ def _installed(client: SyncClient, name: str) -> bool:
         return found is not None and meta.condition_is_true(found, "Available")
     if name not in bundles.BUNDLES:
         raise UnknownAddonError(name)
-    crds = (client.find("CustomResourceDefinition", meta.name(crd)) for crd in bundles.definitions(name))
+    return _defined(client, name)
+
+
+def _defined(client: SyncClient, bundle: str) -> bool:
+    crds = (client.find("CustomResourceDefinition", meta.name(crd)) for crd in bundles.definitions(bundle))
     return all(crd is not None and meta.condition_is_true(crd, "Established") for crd in crds)
 
 

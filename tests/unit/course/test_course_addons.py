@@ -50,16 +50,17 @@ def test_what_is_in_a_namespace_that_goes_is_not_installed(cluster: _Installable
     assert addons.missing(cluster.client(), [NAME]) == [NAME]
 
 
-def test_a_program_whose_kinds_were_taken_away_is_not_installed(cluster: _Installable) -> None:
-    workload = workloads.WORKLOADS["envoy-gateway"]
+@pytest.mark.parametrize("name", [name for name, workload in workloads.WORKLOADS.items() if workload.bundle])
+def test_a_program_whose_kinds_were_taken_away_is_not_installed(cluster: _Installable, name: str) -> None:
+    workload = workloads.WORKLOADS[name]
     there: Object = {**ready(), "type": "Available"}
     cluster.add({"kind": "Namespace", "metadata": {"name": workload.namespace}})
     metadata = {"name": workload.name, "namespace": workload.namespace}
     cluster.add({"kind": "Deployment", "metadata": metadata, "status": {"conditions": [there]}})
-    assert addons.missing(cluster.client(), ["envoy-gateway"]) == ["envoy-gateway"]
+    assert addons.missing(cluster.client(), [name]) == [name]
     for crd in bundles.definitions(workload.bundle):
         cluster.add({**crd, "status": {"conditions": [{**ready(), "type": "Established"}]}})
-    assert addons.missing(cluster.client(), ["envoy-gateway"]) == []
+    assert addons.missing(cluster.client(), [name]) == []
 
 
 def test_an_installation_waits_until_the_old_namespace_is_gone(
