@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 
 import aiohttp
 import pytest
@@ -30,7 +31,8 @@ async def test_work_is_cancelled_and_awaited_when_the_pod_is_told_to_end() -> No
 async def test_a_signal_that_came_too_early_is_not_lost() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        os.kill(os.getpid(), signal.SIGTERM)
+        # To this thread: of a test's process others may run, which would take it in and end.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
         await asyncio.wait_for(serving.until_told(asyncio.Event().wait()), 10)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
