@@ -126,10 +126,12 @@ class Lab:
         self.results: list[StepResult] = []
         clock = clock or RealClock()
         grace = min(clock.stretched(_GRACE), _GRACE_ELSEWHERE)
+        # How much later than usual kube-proxy may be, as busy as the machine is.
+        early = grace - _GRACE
         if cluster.backend != "embedded" or facts.addons:
             # What runs as an add-on (an Ingress controller, say) follows the API with a reload of its own.
             grace = _GRACE_ELSEWHERE
-        patience = Patience(lambda: self.now.moving(facts.namespaces), clock, grace)
+        patience = Patience(lambda: self.now.moving(facts.namespaces), clock, grace, early)
         self._cluster = cluster
         self._shell = Shell(cluster, self.now)
         self._means = Means(self._shell, self.now, patience, self._expecting)

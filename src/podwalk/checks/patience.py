@@ -67,12 +67,19 @@ def spoken(span: float) -> str:
 
 
 class Patience:
-    """How long to look again. ``grace`` covers kube-proxy's lag behind an API that is already at rest."""
+    """How long to look again. ``grace`` covers kube-proxy's lag behind an API that is already at rest.
 
-    def __init__(self, moving: Callable[[], bool], clock: Clock | None = None, grace: float = 0.4) -> None:
+    A look that began in the first ``early`` seconds is not the last one, however long it took: a connection
+    whose first packet came before the rules misses them with all that follow (conntrack has noted it as it is).
+    """
+
+    def __init__(
+        self, moving: Callable[[], bool], clock: Clock | None = None, grace: float = 0.4, early: float = 0.0
+    ) -> None:
         self._moving = moving
         self.clock: Clock = clock or RealClock()
         self._grace = grace
+        self._late = self.clock.now() + early
 
     def until(self, look: Callable[[], T], good: Callable[[T], bool], within: float, every: float = 0.1) -> T:
         """Look until it is good, or until ``within`` has passed, or nothing moves any more; returns the last look.
@@ -82,7 +89,7 @@ class Patience:
         """
         started, moved = self.clock.now(), False
         while True:
-            failure = None
+            failure, early = None, self.clock.now() < self._late
             try:
                 seen = look()
                 if good(seen):
@@ -92,7 +99,7 @@ class Patience:
             waited = self.clock.now() - started
             moves = waited < self._grace or isinstance(failure, OvertakenError) or self._moving()
             # What moved until now may have arrived after the look, so that it is worth another one.
-            if waited >= within or not (moves or moved):
+            if waited >= within or not (moves or moved or early):
                 if failure is not None:
                     raise failure
                 return seen

@@ -181,6 +181,24 @@ def test_a_moving_cluster_is_waited_for_until_it_is_good_or_too_late() -> None:
     assert 8 < clock.time < 9
 
 
+@pytest.mark.parametrize(("early", "looks"), [(0.0, 1), (1.0, 2)])
+def test_a_look_at_the_very_beginning_is_not_the_last_one(early: float, looks: int) -> None:
+    """However long it took: what it asked may have been sent before the rules were written."""
+    clock = FakeClock()
+    seen = []
+
+    def timeout() -> bool:
+        seen.append(clock.now())
+        clock.pause(2)
+        return False
+
+    patience = Patience(lambda: False, clock, early=early)
+    patience.until(timeout, bool, 10)
+    assert len(seen) == looks
+    patience.until(timeout, bool, 10)
+    assert len(seen) == looks + 1, "later looks are final"
+
+
 def test_answers_are_compared_with_the_pods_that_are_there_then() -> None:
     cluster, names = FakeCluster([pod("shop/client")]), {"web-old"}
     pods = OwnedPods(lambda: frozenset(names))
