@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from podwalk.checks.http import OWN_PORT
 from podwalk.checks.shell import Shell
 
 OPEN, REFUSED, TIMEOUT, UNKNOWN_NAME = "open", "refused", "no answer", "name not known"
@@ -15,7 +16,7 @@ _SLACK = 10.0
 
 # curl asks for a page, so that a web server's answer ends the wait; other listeners show by the time of connect.
 _ONE = (
-    "tell {index} \"$(curl -q -s --noproxy '*' --connect-timeout {timeout:g} -m {timeout:g} "
+    "tell {index} \"$(curl -q -s --noproxy '*' {port} --connect-timeout {timeout:g} -m {timeout:g} "
     '-w "%{{exitcode}} %{{time_connect}}" -o /dev/null http://{target}/ 2>/dev/null)" &'
 )
 _HEAD = (
@@ -37,7 +38,7 @@ def fates(shell: Shell, place: str, targets: Sequence[str], timeout: float) -> l
 
     Returns OPEN, REFUSED, TIMEOUT or UNKNOWN_NAME for each. Raises NotYetError or CouldNotTellError as the shell does.
     """
-    runs = [_ONE.format(index=i, target=check_target(t), timeout=timeout) for i, t in enumerate(targets)]
+    runs = [_ONE.format(index=i, target=check_target(t), timeout=timeout, port=OWN_PORT) for i, t in enumerate(targets)]
     output = shell.run(place, _HEAD + " ".join(runs) + " wait", timeout + _SLACK)
     told = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     return [_FATES.get(told.get(str(i), ""), TIMEOUT) for i in range(len(targets))]

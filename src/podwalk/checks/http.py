@@ -17,6 +17,15 @@ _RECORD = re.compile(r"<<podwalk (?P<status>\d+) (?P<exit>\d+) (?P<ip>\S*) (?P<t
 _HEADERS = "\\n%{header_json}<<podwalk headers>>"
 _END_OF_HEADERS = "<<podwalk headers>>\n"
 
+# Linux begins elsewhere in its source ports every ten seconds (5.18; EPHEMERAL_PORT_SHUFFLE_PERIOD), while conntrack
+# remembers a SYN that nobody answered for 120 (nf_conntrack_tcp_timeout_syn_sent), and a new connection from its port
+# follows it to where it died: each failure would cost one call in some thousands long after its repair. So probes have
+# ports of their own, below Linux's and Kubernetes' ranges, which follow the clock and come again after 150 seconds.
+# Of the 120 of a second many requests take the first half, and scripts of one request begin somewhere in the second;
+# curl takes the next port where one is in use.
+_PORTS_NOW, _LAST_PORT = "12000+$(date +%s)%150*120", 32767
+OWN_PORT = f"--local-port $(({_PORTS_NOW}+60+$$*13%60))-{_LAST_PORT}"
+
 # curl's exit codes, in the words of the course.
 COULD_NOT_RESOLVE, REFUSED, TIMEOUT, UNTRUSTED = 6, 7, 28, 60
 _IN_WORDS = {
@@ -38,7 +47,8 @@ _FEW = 3
 class Asked:
     """How a request is made, beyond its URL: headers, method, and which certificate authority (PEM) is trusted.
 
-    ``insecure`` trusts everybody; ``see_headers`` has the answer's headers read as well.
+    ``insecure`` trusts everybody; ``see_headers`` has the answer's headers read as well. ``source_port`` is
+    where a probe's own ports would not do; 0 leaves it to the kernel.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +56,7 @@ class Asked:
     ca: str = ""
     insecure: bool = False
     see_headers: bool = False
+    source_port: int | None = None
 
     def flags(self) -> list[str]:
         """As arguments of curl, but for the authority, which must be a file first."""
@@ -96,31 +107,48 @@ def quoted(url: str) -> str:
     return f'"{escaped}"'
 
 
-def script(url: str, count: int, timeout: float, asked: Asked = PLAIN) -> str:
+def script(url: str, count: int, timeout: float, asked: Asked = PLAIN, options: str = "") -> str:
     """A shell script of ``count`` requests, each on its own connection; it stops after a part that had a failure.
 
-    ``-q`` and ``--noproxy`` keep a .curlrc or a proxy variable from answering in the cluster's place.
+    ``-q`` and ``--noproxy`` keep a .curlrc or a proxy variable from answering in the cluster's place. Source ports are
+    TCP 12000 to 32767, if ``asked`` does not say otherwise. ``options`` are more arguments of curl, as the shell reads
+    them.
     """
     mark = f"\\n{MARK}{_HEADERS if asked.see_headers else ''}\\n"
-    base = f"curl -q -s --noproxy '*' -m {timeout:g} -w '{mark}'"
+    base = f"-s --noproxy '*' -m {timeout:g} -w '{mark}'"
     flags = asked.flags()
     prepare = ""
     if asked.ca:
         prepare = f'ca=$(mktemp); trap \'rm -f "$ca"\' EXIT; printf %s {shlex.quote(asked.ca)} >"$ca"; '
         base += ' --cacert "$ca"'
-    if flags:
-        base += f" {shlex.join(flags)}"
+    for more in (shlex.join(flags), options):
+        base += f" {more}" if more else ""
     if count == 1:
-        return f"{prepare}{base} -g {quoted(url)}; true"
-    joiner = "&" if "?" in url else "?"
+        return f"{prepare}curl -q {base}{_local_port(asked, OWN_PORT)} -g {quoted(url)}; true"
+    return prepare + _many(url, count, f"{base}{_local_port(asked, f'--local-port $((port+i))-{_LAST_PORT}')}")
+
+
+def _local_port(asked: Asked, own: str) -> str:
+    if asked.source_port is None:
+        return f" {own}"
+    return f" --local-port {asked.source_port}" if asked.source_port else ""
+
+
+def _many(url: str, count: int, options: str) -> str:
+    """One curl for each of three parts, so that no request costs a process; each request has a port of its own."""
     runs, first = [], 1
     for last in _parts(count):
         if last >= first:
-            runs.append(f"run {quoted(f'{url}{joiner}probe=[{first}-{last}]')}")
+            runs.append(f"run {first} {last}")
         first = last + 1
+    probe = quoted(f"{url}{'&' if '?' in url else '?'}probe=")
+    group = f'[ $# = 0 ] || set -- "$@" --next; set -- "$@" {options} -H \'Connection: close\' -g {probe}$i'
     stop = 'case "$out" in *"<<podwalk 000 "*) exit 0;; esac'
-    head = f"run() {{ out=$({base} -H 'Connection: close' \"$1\"); printf '%s\\n' \"$out\"; {stop}; }}"
-    return f"{prepare}{head}; {'; '.join(runs)}; true"
+    head = (
+        f"run() {{ i=$1; last=$2; set --; while [ $i -le $last ]; do {group}; i=$((i+1)); done; "
+        f'out=$(curl -q "$@"); printf \'%s\\n\' "$out"; {stop}; }}'
+    )
+    return f"port=$(({_PORTS_NOW})); {head}; {'; '.join(runs)}; true"
 
 
 def _parts(count: int) -> tuple[int, int, int]:

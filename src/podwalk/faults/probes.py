@@ -27,7 +27,7 @@ def _get(
     def script(f: Facts) -> str:
         # The first failure is enough: a second one would only cost another timeout.
         more = f"--fail-early {options(f)}" if count > 1 else options(f)
-        return http.script(url(f), count, timeout).replace("curl -q -s", f"curl -q -s {more}")
+        return http.script(url(f), count, timeout, options=more)
 
     return Probe(name, what, place, script, read, healthy, part)
 

@@ -70,7 +70,7 @@ class Layer7Course:
         extra = " ".join(f"-H {http.quoted(f'{k}: {v}')}" for k, v in (headers or {}).items())
         rows = []
         for url in urls:
-            script = http.script(url, 1, 5.0).replace("curl ", f"curl -k {extra} ", 1)
+            script = http.script(url, 1, 5.0, options=f"-k {extra}")
             answer = next(iter(http.parse(run_at(self.cluster, place, script).stdout)), None)
             outcome = answer.outcome if answer else "no answer at all"
             good = outcome.startswith(("HTTP 2", "HTTP 3"))
@@ -85,7 +85,7 @@ class Layer7Course:
         found = [""]
 
         def missing() -> str:
-            script = http.script(url, 1, 2.0).replace("curl ", "curl -k ", 1)
+            script = http.script(url, 1, 2.0, options="-k")
             answers = http.parse(run_at(self.cluster, place, script).stdout)
             found[0] = f"{http.tally(answers)}: {_gist(answers[0].body)}" if answers else "no answer at all"
             good = bool(answers) and answers[0].outcome == outcome and words in answers[0].body

@@ -158,8 +158,8 @@ def request_walk(cluster: Cluster, place: str, url: str, proxy: str) -> RequestW
     answers: list[http.Answer] = []
 
     def send() -> None:
-        script = http.script(url, 1, 3.0)
-        answers.extend(http.parse(run_at(cluster, place, script.replace("curl ", "curl -k ", 1)).stdout))
+        script = http.script(url, 1, 3.0, options="-k")
+        answers.extend(http.parse(run_at(cluster, place, script).stdout))
 
     nodes = [n.name for n in cluster.status().nodes]
     seen = connections_during(cluster, nodes, f"dst port {port} or {hosts}", send)

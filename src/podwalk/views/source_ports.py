@@ -81,7 +81,8 @@ class SourcePorts(Drawing):
 
 def source_ports(cluster: Cluster, pod: str, node: str, host: str, times: int) -> SourcePorts:
     """Call a web server outside so many times from a Pod, and read from its node how the connections left."""
-    answers = http.parse(run_at(cluster, pod, http.script(f"http://{host}/", times, _TIMEOUT)).stdout)
+    script = http.script(f"http://{host}/", times, _TIMEOUT, http.Asked(source_port=0))
+    answers = http.parse(run_at(cluster, pod, script).stdout)
     target = next((a.ip for a in answers if a.ip), "")
     argv = ["conntrack", "-L", "-p", "tcp", "--orig-dst", target or "0.0.0.0"]
     said = cluster.node(node, argv, timeout=20).stdout

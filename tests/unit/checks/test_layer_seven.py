@@ -173,9 +173,8 @@ def test_https_trusts_the_authority_of_a_secret_and_no_other(site: Site) -> None
 
 def test_a_trusted_name_answers(site: Site) -> None:
     asked = http.Asked(ca=pki_of(site), headers={"X-Who": "me"})
-    script = http.script(site.url("/", "https", "shop.test"), 4, 2, asked).replace(
-        "curl ", f"curl --resolve shop.test:{site.tls.server_port}:127.0.0.1 "
-    )
+    resolve = f"--resolve shop.test:{site.tls.server_port}:127.0.0.1"
+    script = http.script(site.url("/", "https", "shop.test"), 4, 2, asked, resolve)
     assert [a.outcome for a in http.parse(real(script).stdout)] == ["HTTP 200"] * 4
 
 

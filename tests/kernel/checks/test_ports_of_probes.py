@@ -1,0 +1,116 @@
+"""A probe is not dragged to where an earlier connection died, as a call from the same source port is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from podwalk.backends.base import Cluster
+from podwalk.checks import connect, http
+from podwalk.checks.shell import Shell
+from podwalk.checks.state import Live, State
+from podwalk.views.callers import run_at
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+
+from cluster_cli import await_true
+
+pytestmark = [pytest.mark.kernel, pytest.mark.cluster]
+
+# In the Pods' network, and nobody's.
+_NOBODY = "10.244.1.250"
+_PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
+_SERVICE = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: ports-of-probes}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: server, namespace: ports-of-probes}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: server
+    image: registry.k8s.io/e2e-test-images/agnhost:2.53
+    args: [netexec, --http-port=8080]
+    readinessProbe: {tcpSocket: {port: 8080}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: door, namespace: ports-of-probes}
+spec:
+  type: NodePort
+  ports: [{port: 80}]
+"""
+_SLICE = """
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: door, namespace: ports-of-probes, labels: {kubernetes.io/service-name: door}}
+addressType: IPv4
+ports: [{name: "", port: 8080}]
+endpoints: [{addresses: [%s]}]
+"""
+
+
+def _apply(cluster: Cluster, manifest: str) -> None:
+    done = cluster.kubectl("apply", "-f", "-", input=manifest)
+    assert done.ok, done.stderr
+
+
+def _get(cluster: Cluster, kind: str, name: str, path: str) -> str:
+    return cluster.kubectl("-n", "ports-of-probes", "get", kind, name, "-o", f"jsonpath={path}").stdout
+
+
+@pytest.fixture
+def mended(cluster: Cluster) -> Iterator[str]:
+    """``address:port`` of a Service that led to nobody when a probe and a call from port 50000 were lost, and then did.
+
+    From outside, where the kernel's choice of source ports can be narrowed to that one.
+    """
+    node = next(n for n in cluster.status().nodes if "worker" in n.name)
+    whole = cluster.outside(["cat", _PORTS]).stdout
+    _apply(cluster, _SERVICE)
+    _apply(cluster, _SLICE % _NOBODY)
+    try:
+        ready = ["pod/server", "--for=condition=Ready", "--timeout=60s"]
+        assert cluster.kubectl("-n", "ports-of-probes", "wait", *ready, timeout=90).ok
+        door = f"{node.address}:{_get(cluster, 'service', 'door', '{.spec.ports[0].nodePort}')}"
+        cluster.outside(["sh", "-c", f"echo 50000 50000 >{_PORTS}"])
+
+        def leads_to(address: str) -> bool:
+            return f"--to-destination {address}:8080" in cluster.node(node.name, ["iptables-save", "-t", "nat"]).stdout
+
+        await_true(lambda: leads_to(_NOBODY), "the Service leads to nobody")
+        assert _as_anybody(cluster, door) == _as_a_probe(cluster, door) == ["timeout"]
+        server = _get(cluster, "pod", "server", "{.status.podIP}")
+        _apply(cluster, _SLICE % server)
+        await_true(lambda: leads_to(server), "the Service leads to its server")
+        yield door
+    finally:
+        cluster.outside(["sh", "-c", f"echo {whole} >{_PORTS}"])
+        cluster.kubectl("delete", "namespace", "ports-of-probes", timeout=60)
+
+
+def _as_anybody(cluster: Cluster, door: str) -> list[str]:
+    return _ask(cluster, http.script(f"http://{door}/hostname", 1, 1, http.Asked(source_port=0)))
+
+
+def _as_a_probe(cluster: Cluster, door: str, count: int = 1) -> list[str]:
+    return _ask(cluster, http.script(f"http://{door}/hostname", count, 1))
+
+
+def _ask(cluster: Cluster, script: str) -> list[str]:
+    return [a.outcome for a in http.parse(run_at(cluster, "outside", script).stdout)]
+
+
+def test_a_probe_does_not_follow_a_connection_that_died(cluster: Cluster, mended: str) -> None:
+    # conntrack still sends that port to nobody; curl calls it refused if the node has given up looking for the address.
+    assert _as_anybody(cluster, mended) in (["timeout"], ["connection refused"])
+    assert _as_a_probe(cluster, mended, 40) == ["HTTP 200"] * 40
+    with cluster.client() as client:
+        shell = Shell(cluster, State(Live(client)))
+        assert connect.fates(shell, "outside", [mended, mended], 1) == [connect.OPEN, connect.OPEN]
