@@ -129,6 +129,8 @@ def _services(cells: dict[str, Any]) -> None:
     _claims(cells, "conntrack", "sport=8080")
     _claims(cells, "kept-one", ": 40")
     _claims(cells, "kept-flush", "none was lost")
+    _claims(cells, "same-port-lost", "timeout")
+    _claims(cells, "same-port-again", "11000 timeout", "11001 HTTP 200", "SYN_SENT", "[UNREPLIED]")
     _services_on_a_deaf_node(cells)
     _services_from_outside(cells)
     _services_and_names(cells)

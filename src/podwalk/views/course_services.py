@@ -77,9 +77,9 @@ class ServiceCourse:
         """The frames that match a tcpdump expression on a node's eth0, or on the nodes' network (``outside``)."""
         return capture(self.cluster, place, expression, during, frames)
 
-    def call(self, place: str, url: str) -> str:
+    def call(self, place: str, url: str, source_port: int | None = None) -> str:
         """One request, and its fate in words."""
-        done = run_at(self.cluster, place, http.script(url, 1, 2.0))
+        done = run_at(self.cluster, place, http.script(url, 1, 2.0, http.Asked(source_port=source_port)))
         answers = http.parse(done.stdout)
         return f"{http.tally(answers)}: {http.shorten(answers[0].body)}" if answers else "no answer at all"
 
