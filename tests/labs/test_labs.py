@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from podwalk.checks.state import Live, State
 from podwalk.course import addons, catalogue, fitting
 from podwalk.course.catalogue import LAB_LABEL, LabSpec
 from podwalk.course.engine import Course
-from podwalk.course.objects import wait_for
+from podwalk.course.objects import WaitError, wait_for
 from podwalk.course.progress import Progress
 from podwalk.network import profiles
 
@@ -302,6 +303,10 @@ _AT_REST: dict[Path, dict[str, str]] = {}
 
 def settled(cluster: Cluster) -> dict[str, str]:
     """How every node looks once it has come to rest: two looks alike, the last one of the test before included."""
+    # A Pod that was killed is gone from the API before its kubelet has taken its network down. A node may have devices
+    # of another kind with such a name, so it is not waited for without end.
+    with suppress(WaitError):
+        wait_for(lambda: leaving(cluster), 10)
     seen = [_AT_REST.get(cluster.kubeconfig_path) or looks(cluster)]
 
     def moved() -> str:
@@ -311,6 +316,15 @@ def settled(cluster: Cluster) -> dict[str, str]:
     wait_for(moved, 30)
     _AT_REST[cluster.kubeconfig_path] = seen[-1]
     return seen[-1]
+
+
+def leaving(cluster: Cluster) -> str:
+    """The nodes that have more Pods' devices than Pods."""
+    with cluster.client() as client:
+        pods = Counter(p["spec"].get("nodeName") for p in client.list("Pod") if not p["spec"].get("hostNetwork"))
+    count = "ip -o link | grep -cE '^[0-9]+: (veth|cali)' || true"
+    devices = {n.name: int(cluster.node(n.name, ["sh", "-c", count]).stdout) for n in cluster.status().nodes}
+    return "\n".join(f"{n}: {many} devices, {pods[n]} Pods" for n, many in devices.items() if many > pods[n])
 
 
 def homeless(cluster: Cluster) -> str:
