@@ -22,7 +22,8 @@ _END_OF_HEADERS = "<<podwalk headers>>\n"
 # follows it to where it died: each failure would cost one call in some thousands long after its repair. So probes have
 # ports of their own, below Linux's and Kubernetes' ranges, which follow the clock and come again after 150 seconds.
 # Of the 120 of a second many requests take the first half, and scripts of one request begin somewhere in the second;
-# curl takes the next port where one is in use.
+# curl takes the next port where one is in use. Many requests need a timeout of a second at least: a lost one must not
+# meet its port again at once.
 _PORTS_NOW, _LAST_PORT = "12000+$(date +%s)%150*120", 32767
 OWN_PORT = f"--local-port $(({_PORTS_NOW}+60+$$*13%60))-{_LAST_PORT}"
 

@@ -27,7 +27,10 @@ class PodFact:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and addresses at one moment. ``pods``, ``services`` and ``balancers`` go by the application's names."""
+    """Names and addresses at one moment. ``pods``, ``services`` and ``balancers`` go by the application's names.
+
+    ``addresses`` are those of all Pods.
+    """
 
     control_plane: str
     worker: str
@@ -37,6 +40,12 @@ class Facts:
     pods: dict[str, PodFact] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
     balancers: dict[str, str] = field(default_factory=dict)
+    addresses: frozenset[str] = frozenset()
+
+    def nobody(self, node: str) -> str:
+        """An address of a node's Pods that no Pod has (IPv4), between .200 and .250."""
+        net = self.cidrs[node].rpartition(".")[0]
+        return next(a for a in (f"{net}.{n}" for n in range(250, 199, -1)) if a not in self.addresses)
 
     def pod_ip(self, app: str) -> str:
         """The address of the ready Pod of a Deployment; of the documentation's range where there is none."""
@@ -79,6 +88,7 @@ def read(client: SyncClient, status: ClusterStatus) -> Facts:
         pods,
         services,
         _balancers(client),
+        frozenset(str((p.get("status") or {}).get("podIP", "")) for p in client.list("Pod")),
     )
 
 

@@ -39,6 +39,7 @@ def names(facts: Facts) -> dict[str, str]:
         "WORKER2_IP": facts.node_ips[facts.worker2],
         "CIDR": facts.cidrs[facts.worker],
         "CIDR2": facts.cidrs[facts.worker2],
+        "NOBODY2": facts.nobody(facts.worker2),
         "GATEWAY": facts.cidrs[facts.worker].replace(".0/24", ".1"),
         "GATEWAY2": facts.cidrs[facts.worker2].replace(".0/24", ".1"),
         "EAST": facts.pod_ip("trams-east"),

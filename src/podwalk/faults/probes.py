@@ -88,9 +88,10 @@ def _gateway(name: str, what: str, url: str, healthy: str, count: int = 1, read:
 
 
 _BOTH = "trams-east, trams-west"
-# As the conductor's program does it: on one connection, or on a new one each time.
+# As the conductor's program does it: on one connection, or on a new one each time, for which curl would take one source
+# port again and again.
 _FORTY = (
-    http.script("http://trams.tramway/hostname?probe=[1-40]", 1, 1)
+    http.script("http://trams.tramway/hostname?probe=[1-40]", 1, 1, http.Asked(source_port=0))
     .replace(" -g ", " ")
     .replace("curl -q", 'curl -H "Connection: $CONNECTION" -q')
 )
@@ -190,14 +191,14 @@ CORE = (
         "node-port-1",
         "the world calls the board's node port on the first worker",
         "outside",
-        lambda f: f"http://{f.node_ips[f.worker]}:30181/hostname",
+        lambda f: f"http://{f.node_ips[f.worker]}:30081/hostname",
         _ok("board"),
     ),
     _get(
         "node-port-2",
         "the world calls the board's node port on the second worker",
         "outside",
-        lambda f: f"http://{f.node_ips[f.worker2]}:30181/hostname",
+        lambda f: f"http://{f.node_ips[f.worker2]}:30081/hostname",
         _ok("board"),
     ),
     _ask_clock("clock", "the board asks the clock", "board", 0, "answered by clock"),

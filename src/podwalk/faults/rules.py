@@ -27,10 +27,9 @@ FAULTS = (
         {"clock-again": "timeout", "clock": "answered by clock"},
         look="cat /proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream",
         do=r"""echo 3600 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream
-dead=${CIDR2%.0/24}.251
 conntrack -D -p udp -s "$BOARD" --sport 5123 >/dev/null 2>&1 || true
-conntrack -I -p udp -s "$BOARD" -d "$CLOCK_VIP" --sport 5123 --dport 123 -r "$dead" -q "$BOARD" \
-  --reply-port-src 8081 --reply-port-dst 5123 --dst-nat "$dead" -t 3600 -u SEEN_REPLY,ASSURED""",
+conntrack -I -p udp -s "$BOARD" -d "$CLOCK_VIP" --sport 5123 --dport 123 -r "$NOBODY2" -q "$BOARD" \
+  --reply-port-src 8081 --reply-port-dst 5123 --dst-nat "$NOBODY2" -t 3600 -u SEEN_REPLY,ASSURED""",
         mend="""echo "$FOUND" > /proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream
 conntrack -D -p udp --orig-port-src 5123 >/dev/null 2>&1 || true""",
     ),

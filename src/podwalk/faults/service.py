@@ -13,7 +13,7 @@ _T = r"\d+ × timeout"
 
 def _ghost(facts: Facts) -> Object:
     """A slice that a migration left behind, with an address that nobody has."""
-    dead = facts.cidrs[facts.worker2].replace(".0/24", ".250")
+    dead = facts.nobody(facts.worker2)
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

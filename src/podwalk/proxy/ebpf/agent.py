@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 _REJECT = f"-m mark --mark {MARK_NO_ENDPOINTS:#x}/{MARK_NO_ENDPOINTS:#x} -j REJECT --reject-with icmp-port-unreachable"
 _COMMENT = '-m comment --comment "podwalk: the Service has no endpoints"'
-# Not the ports by which the node's own processes ask: their answers are told from those for others by the port.
-_MASQUERADED_PORTS = "10000-29999"
+# Not the ports by which the node's own processes ask: their answers are told from those for others by the port. Linux
+# gives them 32768 to 60999, and the probes of checks (podwalk.checks.http) take 12000 to 32767.
+_MASQUERADED_PORTS = "61000-65535"
 
 
 def rules(node_ip: str) -> str:
