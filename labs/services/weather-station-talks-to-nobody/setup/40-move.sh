@@ -4,7 +4,15 @@ node=$(kubectl -n weather get pod station -o jsonpath='{.spec.nodeName}')
 station=$(kubectl -n weather get pod station -o jsonpath='{.status.podIP}')
 collector=$(kubectl -n weather get pod -l app=collector -o jsonpath='{.items[0].status.podIP}')
 service=$(kubectl -n weather get service collector -o jsonpath='{.spec.clusterIP}')
-gone="${collector%.*}.253"
+# Addresses are given out in a circle: the last one before the collector's that no Pod has is nobody's for long.
+taken=$(kubectl get pods -A -o jsonpath='{range .items[*]}{.status.podIP}{"\n"}{end}')
+number=${collector##*.}
+while :; do
+  number=$((number - 1))
+  [ "$number" -gt 1 ] || number=254
+  gone="${collector%.*}.$number"
+  echo "$taken" | grep -qxF "$gone" || break
+done
 # A station that is Ready has not spoken yet; and what it says before the rules of the Service are there, kube-proxy takes
 # out of the kernel's memory with the first endpoint. With the second report that is answered, both are behind it.
 kubectl -n weather exec station -- bash -c '
