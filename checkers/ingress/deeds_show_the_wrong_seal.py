@@ -12,7 +12,7 @@ def check(lab: Lab) -> None:
 
     with lab.step("the deeds answer, and nobody in between has read along", nudge="Who has opened the letter?"):
         deeds = lab.pod_names("sealroom/deeds")
-        lab.many("outside", f"https://{DEEDS}/hostname", 20, ca=SECRET).expect(status=200, answered_by=deeds)
+        lab.many("outside", f"https://{DEEDS}/hostname", 30, ca=SECRET).expect(status=200, answered_by=deeds)
 
     with lab.step("all other names lead to the wills", nudge="Whose was the rest of the names?", needs=seal):
         wills = lab.pod_names("sealroom/wills")

@@ -15,7 +15,7 @@ def check(lab: Lab) -> None:
         "the sorter reaches every desk of the annex", nudge="The bags bear an address. Whose is it?"
     ) as reached:
         desks = lab.pod_names("postoffice/annex")
-        lab.many("postoffice/sorter", "http://annex/hostname", 20).expect(answered_by=desks)
+        lab.many("postoffice/sorter", "http://annex/hostname", 30).expect(answered_by=desks)
 
     with lab.step("every desk reaches the sorter", nudge="Which of a call's two ways begins on the sorter's node?"):
         for desk in sorted(lab.pod_names("postoffice/annex")):

@@ -6,7 +6,7 @@ from podwalk.checks import Lab
 def check(lab: Lab) -> None:
     """Behaviour first, then state, then guards."""
     with lab.step("the station hears both buoys", nudge="To whom does the silent buoy send its answer?") as heard:
-        lab.many("buoys/station", "http://buoy/hostname", 20).expect(answered_by=lab.pod_names("buoys/buoy"))
+        lab.many("buoys/station", "http://buoy/hostname", 30).expect(answered_by=lab.pod_names("buoys/buoy"))
 
     with lab.step("each buoy's own node hears it", nudge="Who is the gateway of a Pod, and who asks from there?"):
         for buoy in sorted(lab.pod_names("buoys/buoy")):

@@ -10,7 +10,7 @@ case "$said" in *" via {net}.0 dev flannel.1 "*|*" via {node} dev "*) echo strai
 def check(lab: Lab) -> None:
     """Behaviour first, then state, then guards."""
     with lab.step("the keeper sees both lamps", nudge="On which node was a packet of the keeper seen last?") as seen:
-        lab.many("lighthouse/keeper", "http://lamp/hostname", 20).expect(answered_by=lab.pod_names("lighthouse/lamp"))
+        lab.many("lighthouse/keeper", "http://lamp/hostname", 30).expect(answered_by=lab.pod_names("lighthouse/lamp"))
 
     with lab.step("the lamps see the keeper", nudge="A call takes two ways. Which of them is lost here?"):
         for lamp in sorted(lab.pod_names("lighthouse/lamp")):

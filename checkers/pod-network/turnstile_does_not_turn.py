@@ -7,7 +7,7 @@ def check(lab: Lab) -> None:
     """Behaviour first, then state, then guards."""
     port = lab.parameters["port"]
     with lab.step("the visitor gets through both gates", nudge="Who else may filter on a node?") as through:
-        lab.many("stadium/visitor", "http://gate/hostname", 20).expect(answered_by=lab.pod_names("stadium/gate"))
+        lab.many("stadium/visitor", "http://gate/hostname", 30).expect(answered_by=lab.pod_names("stadium/gate"))
 
     with lab.step(
         "the stewards still may look and not turn", nudge="Which of the rules on this node were right?", needs=through
