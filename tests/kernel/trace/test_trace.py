@@ -176,8 +176,7 @@ def test_nothing_stays_when_the_caller_is_killed(app: App) -> None:
         "import sys; from podwalk import backends; from podwalk.trace.follow import trace;"
         "trace(backends.find(sys.argv[1]), 'client', sys.argv[2], namespace=sys.argv[3], timeout=60)"
     )
-    far_net = app.values["far_net"]
-    argv = [sys.executable, "-c", code, app.cluster.name, f"tcp://{far_net}.251:80", NAMESPACE]
+    argv = [sys.executable, "-c", code, app.cluster.name, f"tcp://{app.values['nobody']}:80", NAMESPACE]
     node = f"{app.cluster.name}-{SECOND}"
     with subprocess.Popen(argv, env=dict(os.environ)) as caller:
         seen = app.cluster.node(node, ["sh", "-c", _UNTIL_ARMED], timeout=30)

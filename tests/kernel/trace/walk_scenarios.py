@@ -1,7 +1,8 @@
 """Connections worth following, and ways to break them: shared by the kernel tests and by the recorder of unit tests.
 
 ``{near}``, ``{far}``, ``{empty}``, ``{self}`` in URLs and commands are the ClusterIPs of these Services, ``{far_pod}``
-the address of the Pod behind ``far``, ``{far_net}`` its node's first Pod address, ``{node}``, ``{node2}`` and ``{cp}``
+the address of the Pod behind ``far``, ``{far_net}`` its node's Pods' first three bytes,
+``{nobody}`` an address there that no Pod has, ``{node}``, ``{node2}`` and ``{cp}``
 the addresses of the first worker, the second worker and the control plane, ``{padding}`` is 1300 letters.
 """
 
@@ -51,7 +52,7 @@ SCENARIOS = {
     "no-endpoints": Scenario("client", "http://empty", "rejected", "no-endpoints", FIRST),
     "no-listener": Scenario("client", "tcp://{far_pod}:81", "refused", "no-listener", SECOND),
     "no-udp-listener": Scenario("client", "udp://{far_pod}:81", "refused", "no-listener", SECOND),
-    "ghost": Scenario("client", "tcp://{far_net}.250:80", "lost", "no-neighbour", SECOND),
+    "ghost": Scenario("client", "tcp://{nobody}:80", "lost", "no-neighbour", SECOND),
     "no-such-name": Scenario("client", "http://nosuch", "unresolved", "no-such-name"),
     "drop-rule": Scenario("client", "http://{far}", "dropped", "rule", SECOND, _DROP_FORWARD),
     "reply-dropped": Scenario(
@@ -122,13 +123,16 @@ class App:
         with self.cluster.client() as client:
             services = {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in client.list("Service", NAMESPACE)}
             pods = {p["metadata"]["name"]: p["status"]["podIP"] for p in client.list("Pod", NAMESPACE)}
+            taken = {(p.get("status") or {}).get("podIP") for p in client.list("Pod")}
+        far_net = pods["far"].rpartition(".")[0]
         nodes = {n.name: n.address for n in self.cluster.status().nodes}
         self.values = {
             **services,
             "padding": "x" * 1300,
             "far_pod": pods["far"],
             "client_pod": pods["client"],
-            "far_net": pods["far"].rpartition(".")[0],
+            "far_net": far_net,
+            "nobody": next(a for a in (f"{far_net}.{n}" for n in range(250, 2, -1)) if a not in taken),
             "node": nodes[f"{self.cluster.name}-{FIRST}"],
             "node2": nodes[f"{self.cluster.name}-{SECOND}"],
             "cp": nodes[f"{self.cluster.name}-{CONTROL}"],
