@@ -1,33 +1,12 @@
 """What kubectl get prints of batch, policy, quota, RBAC and address kinds."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
+from stopped_clock import ago
 
-from podwalk.api import meta
 from podwalk.api.resources import by_kind
-from podwalk.apiserver.tables import durations, render_table
+from podwalk.apiserver.tables import render_table
 
 TEMPLATE = {"spec": {"containers": [{"name": "a", "image": "x:1"}]}}
-
-
-NOW = datetime.now(UTC)
-
-
-@pytest.fixture(autouse=True)
-def stopped(monkeypatch):
-    """Between an object and its Table no second passes."""
-
-    class Stopped(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return NOW
-
-    monkeypatch.setattr(durations, "datetime", Stopped)
-
-
-def ago(**delta):
-    return meta.format_time(NOW - timedelta(**delta))
 
 
 def row(kind, **obj):

@@ -1,31 +1,11 @@
 """What kubectl get prints, cell by cell."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
+from stopped_clock import ago
 
-from podwalk.api import meta
 from podwalk.api.resources import RESOURCES, by_kind
-from podwalk.apiserver.tables import durations, human_duration, render_table
+from podwalk.apiserver.tables import human_duration, render_table
 from podwalk.apiserver.tables.durations import since
-
-NOW = datetime.now(UTC)
-
-
-@pytest.fixture(autouse=True)
-def stopped(monkeypatch):
-    """Between an object and its Table no second passes."""
-
-    class Stopped(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return NOW
-
-    monkeypatch.setattr(durations, "datetime", Stopped)
-
-
-def ago(**delta):
-    return meta.format_time(NOW - timedelta(**delta))
 
 
 def row(kind, obj):
