@@ -129,6 +129,15 @@ def script(url: str, count: int, timeout: float, asked: Asked = PLAIN, options: 
     return prepare + _many(url, count, f"{base}{_local_port(asked, f'--local-port $((port+i))-{_LAST_PORT}')}")
 
 
+def together(urls: str, timeout: float, options: str = "") -> str:
+    """A shell command: one curl for all URLs that the ranges in ``urls`` stand for, on one connection if that is kept.
+
+    Where it is not, curl would begin each new one at the same port of its own, so that the kernel chooses.
+    """
+    one = script(urls, 1, timeout, Asked(source_port=0), options)
+    return one.replace(" -g ", " ").removesuffix("; true")
+
+
 def _local_port(asked: Asked, own: str) -> str:
     if asked.source_port is None:
         return f" {own}"

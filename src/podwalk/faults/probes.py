@@ -88,13 +88,8 @@ def _gateway(name: str, what: str, url: str, healthy: str, count: int = 1, read:
 
 
 _BOTH = "trams-east, trams-west"
-# As the conductor's program does it: on one connection, or on a new one each time, for which curl would take one source
-# port again and again.
-_FORTY = (
-    http.script("http://trams.tramway/hostname?probe=[1-40]", 1, 1, http.Asked(source_port=0))
-    .replace(" -g ", " ")
-    .replace("curl -q", 'curl -H "Connection: $CONNECTION" -q')
-)
+# As the conductor's program does it: on one connection, or on a new one each time.
+_FORTY = http.together("http://trams.tramway/hostname?probe=[1-40]", 1, '-H "Connection: $CONNECTION"') + "; true"
 _BIG = "/shell?cmd=head%20-c%2030000%20/dev/zero%20%7C%20tr%20%27%5C0%27%20x"
 
 CORE = (

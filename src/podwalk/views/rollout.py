@@ -151,7 +151,6 @@ def _script(url: str, stop: str, longest: float) -> str:
 
 def _kept_script(url: str, seconds: float) -> str:
     """One curl that sends request after request on one connection; each answer is stamped when it is there."""
-    one = http.script(url, 1, 3.0, http.Asked(source_port=0)).removesuffix("; true").rpartition(" -g ")[0]
-    many = f"{one} -N --rate {_RATE}/s {http.quoted(f'{url}?probe=[1-{int(seconds * _RATE)}]')}"
+    many = http.together(f"{url}?probe=[1-{int(seconds * _RATE)}]", 3.0, f"-N --rate {_RATE}/s")
     stamp = 'case "$l" in "<<podwalk "*) printf "<<begun %s>>\\n%s\\n%s\\n" $(date +%s%3N) "$b" "$l";; ?*) b=$l;; esac'
     return f"{many} | while IFS= read -r l; do {stamp}; done"

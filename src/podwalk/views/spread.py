@@ -97,7 +97,5 @@ def ask(cluster: Cluster, pod: str, url: str, times: int, connections: int = 0) 
 
 def _kept(url: str, times: int, connections: int) -> str:
     """One curl a connection, one after the other; curl keeps its connection for all URLs of a range."""
-    # The record that a script of one request prints is what http.parse reads.
-    one = http.script(url, 1, _TIMEOUT, http.Asked(source_port=0)).removesuffix("; true").rpartition(" -g ")[0]
-    each = max(times // connections, 1)
-    return "; ".join(f"{one} {http.quoted(f'{url}?probe=[1-{each}]')}" for _ in range(connections)) + "; true"
+    one = http.together(f"{url}?probe=[1-{max(times // connections, 1)}]", _TIMEOUT)
+    return "; ".join([one] * connections) + "; true"

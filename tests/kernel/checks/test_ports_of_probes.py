@@ -67,9 +67,10 @@ def _get(cluster: Cluster, kind: str, name: str, path: str) -> str:
 
 @pytest.fixture
 def mended(cluster: Cluster) -> Iterator[str]:
-    """``address:port`` of a Service that led to nobody when a probe and a call from port 50000 were lost, and then did.
+    """``address:port`` of a Service that leads to its server, and led to nobody when two calls were lost.
 
-    From outside, where the kernel's choice of source ports can be narrowed to that one.
+    One of them was a probe, the other came from port 50000: both from outside, where the kernel's choice of source
+    ports can be narrowed to that one.
     """
     whole = " ".join(cluster.outside(["cat", _PORTS]).stdout.split())
     _apply(cluster, _SERVICE)
@@ -93,9 +94,9 @@ def mended(cluster: Cluster) -> Iterator[str]:
         await_true(lambda: leads_to(server), "the Service leads to its server")
         yield door
     finally:
-        assert cluster.outside(["sh", "-c", f"echo {whole} >{_PORTS}"]).ok
-        assert cluster.outside(["cat", _PORTS]).stdout.split() == whole.split()
         cluster.kubectl("delete", "namespace", "ports-of-probes", timeout=60)
+        cluster.outside(["sh", "-c", f"echo {whole} >{_PORTS}"])
+        assert cluster.outside(["cat", _PORTS]).stdout.split() == whole.split()
 
 
 def _addresses(cluster: Cluster) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """Connections worth following, and ways to break them: shared by the kernel tests and by the recorder of unit tests.
 
 ``{near}``, ``{far}``, ``{empty}``, ``{self}`` in URLs and commands are the ClusterIPs of these Services, ``{far_pod}``
-the address of the Pod behind ``far``, ``{far_net}`` its node's Pods' first three bytes,
-``{nobody}`` an address there that no Pod has, ``{node}``, ``{node2}`` and ``{cp}``
-the addresses of the first worker, the second worker and the control plane, ``{padding}`` is 1300 letters.
+the address of the Pod behind ``far``, ``{far_net}`` its first three bytes, ``{nobody}`` an address there that no Pod
+has, ``{node}``, ``{node2}`` and ``{cp}`` the addresses of the first worker, the second worker and the control plane,
+``{padding}`` is 1300 letters.
 """
 
 from __future__ import annotations

@@ -79,6 +79,16 @@ def test_many_requests_use_a_connection_each(server: ThreadingHTTPServer) -> Non
     assert all(12000 <= port <= 32767 for port in ports), ports
 
 
+@pytest.mark.parametrize(("connection", "connections"), [("keep-alive", 1), ("close", 20)])
+def test_one_curl_for_many_urls_never_takes_a_port_twice(
+    server: ThreadingHTTPServer, connection: str, connections: int
+) -> None:
+    urls = f"http://127.0.0.1:{server.server_port}/a?probe=[1-20]"
+    answers = run(http.together(urls, 2, f"-H 'Connection: {connection}'"))
+    assert [a.outcome for a in answers] == ["HTTP 200"] * 20
+    assert len(server.connections) == connections  # type: ignore[attr-defined]
+
+
 def test_a_variable_of_the_pod_is_expanded_and_proxies_are_not_used(server: ThreadingHTTPServer) -> None:
     env = {"URL": f"http://127.0.0.1:{server.server_port}", "http_proxy": "http://127.0.0.1:1"}
     (answer,) = run(http.script("$URL/b", 1, 2), **env)
